@@ -1,0 +1,1 @@
+"""The vocabulary of the product: frozen nouns, no verbs, standard library only."""

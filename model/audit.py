@@ -1,0 +1,198 @@
+"""Everything known about one tree, which survives a round trip through JSON, and what two of them say together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from model.control import Severity, Subject
+from model.finding import Drop, ScanStatus
+from model.policy import Waiver
+from model.resource import Excluded, Failure, Location, Note, ResourceRef, Source, Stage
+
+
+class ResultStatus(StrEnum):
+    """What the judges said together."""
+
+    FAILED = "failed"
+    PASSED = "passed"
+    WAIVED = "waived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """A scanner that judged this very subject."""
+
+    scanner: str
+    rule: str
+    verdict: ResultStatus
+    """``failed`` or ``passed``: a disagreement shows both."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One control on one subject, with everybody who judged it."""
+
+    control: str
+    severity: Severity
+    status: ResultStatus
+    resource: str
+    """``AuditedResource.id``."""
+    subject: Subject
+    container: str | None
+    """``Container.key``."""
+    field: str | None
+    """Dotted path from the root of the object."""
+    message: str
+    fingerprint: str
+    """Identity across commits: no line, message, version or file path in it."""
+    location: Location
+    witnesses: tuple[Witness, ...]
+    waiver: Waiver | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Weights earned and possible; a percentage only in the formatter. ``possible == 0`` is "n/a"."""
+
+    earned: int = 0
+    possible: int = 0
+
+    def __add__(self, other: Score) -> Score:
+        """The score of both parts together."""
+        return Score(earned=self.earned + other.earned, possible=self.possible + other.possible)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedResource:
+    """What an audit remembers of a resource."""
+
+    id: str
+    source: str
+    ref: ResourceRef
+    version: str
+    """API version without the group."""
+    digest: str
+    location: Location
+    score: Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotJudged:
+    """A control that applies to a subject that nobody could judge. Not in the score, never a pass."""
+
+    resource: str
+    """``AuditedResource.id``; ``*`` for a control that no scanner of this run has a rule for."""
+    container: str | None
+    control: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannerState:
+    """A scanner of this audit."""
+
+    name: str
+    version: str
+    status: ScanStatus
+    reason: str | None = None
+    raw_findings: int = 0
+    """As counted in the scanner's own report: each is a witness or among the dropped."""
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What was looked at, and what was not."""
+
+    files: int
+    documents: int
+    resources: int
+    excluded: tuple[Excluded, ...]
+    not_judged: tuple[NotJudged, ...]
+    notes: tuple[Note, ...]
+    drops: tuple[Drop, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Everything known about one tree."""
+
+    tool_version: str
+    catalogue: str
+    """``sha256:`` digest of the catalogue."""
+    policy: str
+    """``sha256:`` digest of the policy that judged."""
+    kube_version: str
+    scanners: tuple[ScannerState, ...]
+    sources: tuple[Source, ...]
+    resources: tuple[AuditedResource, ...]
+    results: tuple[Result, ...]
+    """Failed and waived ones; passed ones only where asked for."""
+    failures: tuple[Failure, ...]
+    coverage: Coverage
+    score: Score
+    unused_waivers: tuple[Waiver, ...] = ()
+
+    @property
+    def unscanned(self) -> tuple[Failure, ...]:
+        """Failures that leave something unjudged."""
+        return tuple(failure for failure in self.failures if failure.stage is not Stage.PUBLISH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Base and head, and what lies between them. Tuples are sorted worst first, then by place."""
+
+    base: Audit
+    head: Audit
+    patch: Score
+    """Of the resources that the change adds or alters."""
+    base_comparable: Score
+    head_comparable: Score
+    """Of the sources that both sides could judge."""
+    introduced: tuple[Result, ...]
+    resolved: tuple[Result, ...]
+    persisting: tuple[Result, ...]
+    """As head shows them."""
+    moved: tuple[tuple[Result, Result], ...]
+    """Persisting ones that stand in another file: (base, head)."""
+    newly_visible: tuple[Result, ...]
+    """Failed in head; base could not be judged there."""
+    uncompared: tuple[Result, ...]
+    """Failed in base; head could not be judged there."""
+    changed_resources: tuple[str, ...]
+    """``AuditedResource.id`` in head."""
+
+
+class VerdictWord(StrEnum):
+    """The verdict in one word."""
+
+    PASSED = "passed"
+    BLOCKED = "blocked"
+    INCOMPLETE = "incomplete"
+    NOT_COMPARED = "not-compared"
+    NOTHING_TO_SCAN = "nothing-to-scan"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One rule of the gate that blocks: number, limit and what would satisfy it."""
+
+    rule: str
+    number: str
+    limit: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the gate decides."""
+
+    word: VerdictWord
+    exit_code: int
+    reasons: tuple[Reason, ...]
+    blocking: tuple[Result, ...]
+    """Results that a rule of the gate names."""

@@ -1,0 +1,64 @@
+"""What the team decided: thresholds, waivers, overrides. Read from configuration and command line, used by controls."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from model.control import Severity
+
+
+class AllowIncomplete(StrEnum):
+    """Which unscanned items may pass."""
+
+    NONE = "none"
+    EXISTING = "existing"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Thresholds; None is "no such rule"."""
+
+    fail_under: float | None = None
+    """Score of head, 0 to 100."""
+    fail_under_patch: float | None = None
+    max_drop: float | None = None
+    """Points that head may lie under base."""
+    fail_on: Severity | None = None
+    fail_on_new: Severity | None = Severity.HIGH
+    allow_incomplete: AllowIncomplete = AllowIncomplete.EXISTING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """An accepted risk."""
+
+    control: str
+    resource: str
+    """``Kind/namespace/name`` with ``*`` globs, ``-`` for no namespace, or ``Kind/name``; empty for any."""
+    container: str | None = None
+    path: str | None = None
+    """A gitignore glob on the reported path."""
+    reason: str
+    owner: str
+    expires: dt.date | None = None
+    """The last day on which it covers, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """All policy keys of the configuration, command line merged in."""
+
+    gate: Gate = field(default_factory=Gate)
+    waivers: tuple[Waiver, ...] = ()
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    """Overrides by control id."""
+    off: frozenset[str] = frozenset()
+    """Controls switched off."""
+    frameworks: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    """gitignore globs."""
+    scanners: tuple[str, ...] = ("native", "polaris", "kube-score", "trivy")

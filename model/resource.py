@@ -1,0 +1,207 @@
+"""Kubernetes objects and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from model.values import FieldPath, Json, Mark
+
+
+class SourceKind(StrEnum):
+    """How resources of a source come to be."""
+
+    HELM = "helm"
+    KUSTOMIZE = "kustomize"
+    MANIFESTS = "manifests"
+
+
+class Precision(StrEnum):
+    """How close a location is to the field it speaks of."""
+
+    EXACT = "exact"
+    """The field itself."""
+    ENCLOSING = "enclosing"
+    """The nearest existing parent of a field that is absent."""
+    RESOURCE = "resource"
+    """The first line of the object."""
+    FILE = "file"
+    """Only the file is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a person should look."""
+
+    path: str
+    """POSIX, relative to the root."""
+    line: int
+    column: int
+    """1-based; lines end at ``\\n`` only, as GitHub counts them."""
+    precision: Precision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRef:
+    """Identity of an object. The API version is no part of it: ``v1beta1`` to ``v1`` is not "all new"."""
+
+    group: str
+    kind: str
+    namespace: str
+    """Empty where the manifest names none."""
+    name: str
+
+    def __str__(self) -> str:
+        """``Kind/namespace/name``, as waivers and people write it."""
+        return f"{self.kind}/{self.namespace or '-'}/{self.name}"
+
+
+class ContainerKind(StrEnum):
+    """Which list of the pod a container stands in."""
+
+    MAIN = "main"
+    INIT = "init"
+    EPHEMERAL = "ephemeral"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Container:
+    """One container of a pod."""
+
+    key: str
+    """Unique in its resource and a valid DNS label: the name, or a placeholder where that is missing or taken."""
+    name: str
+    """As written; may be empty."""
+    kind: ContainerKind
+    value: Mapping[str, Json]
+    path: FieldPath
+    """From the root of the object."""
+    sidecar: bool
+    """An init container with ``restartPolicy: Always``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pod:
+    """A pod spec inside an object: the pod itself, or a template of a workload."""
+
+    spec: Mapping[str, Json]
+    metadata: Mapping[str, Json]
+    path: FieldPath
+    """Of the spec, from the root of the object."""
+    metadata_path: FieldPath
+    containers: tuple[Container, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Resource:
+    """One Kubernetes object, read from one document."""
+
+    id: str
+    """Unique in the audit, stable when lines move."""
+    source: str
+    """``Source.id``."""
+    ref: ResourceRef
+    api_version: str
+    """As written, ``group/version`` or ``version``."""
+    value: Mapping[str, Json]
+    marks: Mark | None
+    """None where the text was rendered: its lines are not the user's."""
+    location: Location
+    """Of the object's first line."""
+    digest: str
+    """``sha256:`` of the canonical JSON: equal objects share it."""
+    pods: tuple[Pod, ...] = ()
+    duplicate_keys: tuple[FieldPath, ...] = ()
+    """Keys that a mapping holds twice; the last one counts, as for Kubernetes."""
+    scored: bool = True
+    """False for Helm tests: shown, not scored."""
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """All containers of all pods."""
+        return tuple(container for pod in self.pods for container in pod.containers)
+
+    def locate(self, path: FieldPath | None) -> Location:
+        """The line of ``path``, or of its nearest existing parent."""
+        if path is None or self.marks is None:
+            return self.location
+        mark, depth = self.marks.at(path)
+        if depth == 0 and path:
+            return self.location
+        precision = Precision.EXACT if depth == len(path) else Precision.ENCLOSING
+        return Location(path=self.location.path, line=mark.line, column=mark.column, precision=precision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A chart with one set of values, a kustomization, or the raw manifests of one PATH: a scope."""
+
+    id: str
+    kind: SourceKind
+    path: str
+    """POSIX, relative to the root."""
+    name: str
+    """Logical: the chart's name, the kustomization's folder; constant for raw manifests. Part of fingerprints."""
+    environment: str = ""
+    values: tuple[str, ...] = ()
+    """Values files, relative to the root."""
+    kube_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excluded:
+    """A path that the policy leaves out."""
+
+    path: str
+    pattern: str
+
+
+class Stage(StrEnum):
+    """Where something went wrong."""
+
+    RENDER = "render"
+    PARSE = "parse"
+    SCAN = "scan"
+    PUBLISH = "publish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Something expected that could not be read, rendered or scanned. It is never counted as passed."""
+
+    stage: Stage
+    path: str
+    line: int | None = None
+    scanner: str | None = None
+    """The scanner that did not see it; None when nobody could."""
+    source: str | None = None
+    """``Source.id`` of what is missing, where it has one."""
+    resource: str | None = None
+    """``Resource.id`` of what is missing, where it has one."""
+    digest: str | None = None
+    """``sha256:`` of what could not be read, rendered or scanned: tells whether a change touched it."""
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something worth a look that was not expected to be a manifest."""
+
+    path: str
+    line: int | None = None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """All that was found under the paths of one side."""
+
+    sources: tuple[Source, ...]
+    resources: tuple[Resource, ...]
+    failures: tuple[Failure, ...]
+    notes: tuple[Note, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    files: int = 0
+    documents: int = 0
