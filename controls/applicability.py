@@ -1,0 +1,107 @@
+"""Which controls are about which subject of a resource: evaluated by us, never taken from a scanner's silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from model.control import Control, Subject
+from model.finding import OBJECT
+from model.resource import Pod, Resource
+from model.values import dig, sequence, text
+
+RUN_TO_COMPLETION = frozenset({"Job", "CronJob"})
+REPLICATED = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "DeploymentConfig"})
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kubelet")
+
+
+def _runs_linux(resource: Resource) -> bool:
+    return not any(dig(dict(pod.spec), "os", "name") == "windows" for pod in resource.pods)
+
+
+def _runs_long(resource: Resource) -> bool:
+    return resource.ref.kind not in RUN_TO_COMPLETION and not any(
+        pod.spec.get("restartPolicy") in {"Never", "OnFailure"} for pod in resource.pods
+    )
+
+
+def _is_replicated(resource: Resource) -> bool:
+    return resource.ref.kind in REPLICATED
+
+
+def _runs(component: str) -> Callable[[Resource], bool]:
+    def runs(resource: Resource) -> bool:
+        return any(component in _programs(pod) for pod in resource.pods)
+
+    return runs
+
+
+def _programs(pod: Pod) -> set[str]:
+    words = (
+        text(word)
+        for container in pod.containers
+        for word in (sequence(container.value.get("command")) + sequence(container.value.get("args")))[:1]
+    )
+    return {word.rsplit("/", 1)[-1] for word in words}
+
+
+PREDICATES: Mapping[str, Callable[[Resource], bool]] = {
+    "linux": _runs_linux,
+    "long-running": _runs_long,
+    "replicated": _is_replicated,
+    **{f"component:{component}": _runs(component) for component in COMPONENTS},
+}
+"""What ``applies.when`` in the catalogue may name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicable:
+    """Ids of the controls about one shape of resource."""
+
+    object: frozenset[str]
+    """Of subject resource, pod and scope."""
+    containers: Mapping[str, frozenset[str]]
+    """By ContainerKind."""
+
+
+class Applicability:
+    """Answers for one set of controls; resources of the same shape share an answer."""
+
+    def __init__(self, controls: Mapping[str, Control]) -> None:
+        self._controls = controls
+        self._answers: dict[tuple[str, str, bool, frozenset[str]], Applicable] = {}
+
+    def of(self, resource: Resource) -> Mapping[str, frozenset[str]]:
+        """The ids of controls by subject: ``OBJECT`` and each ``Container.key``."""
+        facts = frozenset(name for name in self._predicates if PREDICATES[name](resource))
+        shape = (resource.ref.group, resource.ref.kind, bool(resource.pods), facts)
+        answer = self._answers.get(shape)
+        if answer is None:
+            answer = self._answers[shape] = self._answer(*shape)
+        subjects = {container.key: answer.containers[container.kind] for container in resource.containers}
+        subjects[OBJECT] = answer.object
+        return subjects
+
+    @cached_property
+    def _predicates(self) -> tuple[str, ...]:
+        return tuple(sorted({name for control in self._controls.values() for name in control.applies.when}))
+
+    def _answer(self, group: str, kind: str, bears_pods: bool, facts: frozenset[str]) -> Applicable:  # noqa: FBT001
+        names = {"*", kind, f"{group}/{kind}"} | ({"workload"} if bears_pods else set())
+        about = [
+            control
+            for control in self._controls.values()
+            if not names.isdisjoint(control.applies.kinds) and facts.issuperset(control.applies.when)
+        ]
+        return Applicable(
+            object=frozenset(control.id for control in about if control.subject is not Subject.CONTAINER),
+            containers={
+                place: frozenset(
+                    control.id
+                    for control in about
+                    if control.subject is Subject.CONTAINER and place in control.applies.containers
+                )
+                for place in ("main", "init", "ephemeral")
+            },
+        )

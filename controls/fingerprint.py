@@ -1,0 +1,88 @@
+"""The identity of a result across commits: no line, no message, no version and no file path in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from model.audit import Result
+from model.resource import ResourceRef, Source
+from model.values import FieldPath, Json
+
+MERGE_KEYS = ("name", "containerPort", "port", "mountPath", "ip", "topologyKey")
+"""Fields by which Kubernetes itself tells the items of a list apart (``x-kubernetes-patch-merge-key``)."""
+
+
+MOVED_GROUPS: Mapping[tuple[str, str], str] = {
+    ("extensions", "Deployment"): "apps",
+    ("extensions", "DaemonSet"): "apps",
+    ("extensions", "ReplicaSet"): "apps",
+    ("extensions", "Ingress"): "networking.k8s.io",
+    ("extensions", "NetworkPolicy"): "networking.k8s.io",
+    ("extensions", "PodSecurityPolicy"): "policy",
+}
+"""Where Kubernetes moved a kind (deprecation guide, v1.16 and v1.22): moving with it is not "all new"."""
+
+Item = tuple[str, ...]
+"""The steps to a list item, positions replaced by names."""
+
+
+def group_now(ref: ResourceRef) -> str:
+    """The API group that serves the kind today."""
+    return MOVED_GROUPS.get((ref.group, ref.kind), ref.group)
+
+
+def fingerprint(control: str, source: Source, ref: ResourceRef, container: str | None, item: Item) -> str:
+    """64 hexadecimal digits over what makes a result this result.
+
+    ``item`` names the list item that is at fault (``named_item``), so that a second hostPath volume is a second
+    result; a plain field adds nothing, so that moving a setting from container to pod resolves nothing.
+    """
+    parts = (control, source.kind, source.name, source.environment, group_now(ref), ref.kind, ref.namespace, ref.name)
+    return hashlib.sha256(json.dumps([*parts, container, item]).encode()).hexdigest()
+
+
+def named_item(value: Mapping[str, Json], subject: FieldPath, path: FieldPath | None) -> Item:
+    """``(volumes, name=docker)``: the deepest list item on ``path`` below ``subject``; empty for a plain field."""
+    if path is None or path[: len(subject)] != subject:
+        return ()
+    words: list[str] = []
+    end = 0
+    node: Json = dict(value)
+    for depth, step in enumerate(path):
+        item = _child(node, step)
+        if depth >= len(subject):
+            words.append(_name(item, step) if isinstance(step, int) else step)
+            end = len(words) if isinstance(step, int) else end
+        node = item
+    return tuple(words[:end])
+
+
+def unique(results: Iterable[Result]) -> tuple[Result, ...]:
+    """The same results; those that share a fingerprint get a structural ordinal, in their order."""
+    seen: Counter[str] = Counter()
+    distinct: list[Result] = []
+    for result in results:
+        seen[result.fingerprint] += 1
+        ordinal = seen[result.fingerprint]
+        distinct.append(result if ordinal == 1 else replace(result, fingerprint=f"{result.fingerprint}-{ordinal}"))
+    return tuple(distinct)
+
+
+def _child(node: Json, step: str | int) -> Json:
+    if isinstance(node, dict) and isinstance(step, str):
+        return node.get(step)
+    if isinstance(node, list) and isinstance(step, int) and step < len(node):
+        return node[step]
+    return None
+
+
+def _name(item: Json, position: int | str) -> str:
+    if isinstance(item, dict):
+        for key in MERGE_KEYS:
+            if isinstance(item.get(key), str | int):
+                return f"{key}={item[key]}"
+    return item if isinstance(item, str) else str(position)

@@ -1,0 +1,76 @@
+"""Accepted risks: whether a waiver covers a result on a day, and which waivers cover nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import lru_cache
+
+import pathspec
+
+from model.policy import Waiver
+from model.resource import ResourceRef
+
+
+class Waivers:
+    """The waivers of one policy on one day; remembers which were of use."""
+
+    def __init__(self, waivers: Sequence[Waiver], today: dt.date) -> None:
+        self._valid = tuple(waiver for waiver in waivers if not waiver.expires or waiver.expires >= today)
+        self._used: set[Waiver] = set()
+        self._all = tuple(waivers)
+
+    def covering(self, control: str, ref: ResourceRef, container: str | None, path: str) -> Waiver | None:
+        """The first valid waiver for this result."""
+        for waiver in self._valid:
+            if waiver.control == control and _covers(waiver, ref, container, path):
+                self._used.add(waiver)
+                return waiver
+        return None
+
+    @property
+    def unused(self) -> tuple[Waiver, ...]:
+        """Waivers that covered nothing, expired ones included."""
+        return tuple(waiver for waiver in self._all if waiver not in self._used)
+
+
+def _covers(waiver: Waiver, ref: ResourceRef, container: str | None, path: str) -> bool:
+    return (
+        _names(waiver.resource, ref)
+        and waiver.container in {None, container}
+        and (waiver.path is None or _paths(waiver.path).match_file(path))
+    )
+
+
+def _names(pattern: str, ref: ResourceRef) -> bool:
+    if not pattern:
+        return True
+    parts = pattern.split("/")
+    kind, name = parts[0], parts[-1]
+    namespace = parts[1] if len(parts) == 3 else "*"
+    return all(
+        _matches(wanted, actual)
+        for wanted, actual in ((kind, ref.kind), (namespace, ref.namespace or "-"), (name, ref.name))
+    )
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Whether a glob matches a whole name: ``*`` stands for any characters. Linear in the length of the name."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return name == first
+    *middle, last = rest
+    if len(name) < len(first) + len(last) or not (name.startswith(first) and name.endswith(last)):
+        return False
+    position, end = len(first), len(name) - len(last)
+    for part in middle:
+        found = name.find(part, position, end)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _paths(pattern: str) -> pathspec.GitIgnoreSpec:
+    return pathspec.GitIgnoreSpec.from_lines([pattern])

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controls.fingerprint import fingerprint, named_item, unique
+from model.resource import ResourceRef
+from model.values import FieldPath
+from tests.audits import MANIFESTS, result
+
+REF = ResourceRef(group="apps", kind="Deployment", namespace="shop", name="web")
+POD = {
+    "spec": {
+        "containers": [{"name": "app", "ports": [{"containerPort": 80, "hostPort": 80}]}],
+        "volumes": [{"name": "data"}, {"name": "docker", "hostPath": {"path": "/var/run/docker.sock"}}],
+    }
+}
+CONTAINER: FieldPath = ("spec", "containers", 0)
+
+
+def test_a_list_item_is_known_by_its_name_not_by_its_place() -> None:
+    path: FieldPath = ("spec", "volumes", 1, "hostPath", "path")
+    assert named_item(POD, (), path) == ("spec", "volumes", "name=docker")
+
+
+def test_inside_a_container_the_path_starts_at_the_container() -> None:
+    assert named_item(POD, CONTAINER, (*CONTAINER, "ports", 0, "hostPort")) == ("ports", "containerPort=80")
+
+
+def test_a_plain_field_adds_nothing_so_that_moving_a_setting_to_the_pod_resolves_nothing() -> None:
+    assert named_item(POD, CONTAINER, (*CONTAINER, "securityContext", "privileged")) == ()
+    assert named_item(POD, CONTAINER, ("spec", "securityContext", "runAsNonRoot")) == ()
+    assert named_item(POD, CONTAINER, None) == ()
+
+
+def test_a_path_that_leads_nowhere_is_no_error() -> None:
+    assert named_item(POD, (), ("spec", "volumes", 7, "name")) == ("spec", "volumes", "7")
+
+
+def test_every_part_of_the_identity_counts() -> None:
+    prints = {
+        fingerprint("a", MANIFESTS, REF, None, ()),
+        fingerprint("b", MANIFESTS, REF, None, ()),
+        fingerprint("a", replace(MANIFESTS, name="web"), REF, None, ()),
+        fingerprint("a", replace(MANIFESTS, environment="prod"), REF, None, ()),
+        fingerprint("a", MANIFESTS, replace(REF, namespace="other"), None, ()),
+        fingerprint("a", MANIFESTS, REF, "app", ()),
+        fingerprint("a", MANIFESTS, REF, "app", ("ports", "x")),
+    }
+    assert len(prints) == 7
+
+
+def test_the_place_of_the_source_and_the_api_group_that_a_kind_left_do_not_count() -> None:
+    here = fingerprint("a", MANIFESTS, REF, None, ())
+    assert fingerprint("a", replace(MANIFESTS, id="x", path="elsewhere"), REF, None, ()) == here
+    assert fingerprint("a", MANIFESTS, replace(REF, group="extensions"), None, ()) == here
+
+
+def test_parts_cannot_be_shifted_into_each_other() -> None:
+    assert fingerprint("a", MANIFESTS, REF, "x", ("y",)) != fingerprint("a", MANIFESTS, REF, None, ("x", "y"))
+
+
+def test_results_of_the_same_identity_get_an_ordinal() -> None:
+    same = result()
+    first, second, third = unique([same, same, same])
+    assert (first.fingerprint, second.fingerprint, third.fingerprint) == (
+        same.fingerprint,
+        f"{same.fingerprint}-2",
+        f"{same.fingerprint}-3",
+    )

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+
+from controls.compare import compare
+from controls.gate import decide
+from model.audit import Audit, Verdict, VerdictWord
+from model.control import Severity
+from model.policy import AllowIncomplete, Gate
+from model.resource import Stage
+from tests.audits import audit, failure, resource, result
+
+OPEN = Gate(fail_on_new=None)
+
+
+def alone(gate: Gate, head: Audit) -> Verdict:
+    return decide(gate, head, None, named_explicitly=False)
+
+
+def against(gate: Gate, base: Audit, head: Audit) -> Verdict:
+    return decide(gate, head, compare(base, head), named_explicitly=False)
+
+
+def test_the_default_gate_blocks_a_new_high_finding_and_lets_old_ones_be() -> None:
+    web = resource()
+    bad = audit([web], [result(of=web)])
+    blocked = against(Gate(), audit([web]), bad)
+    assert (blocked.word, blocked.exit_code) == (VerdictWord.BLOCKED, 1)
+    assert [reason.rule for reason in blocked.reasons] == ["fail_on_new"]
+    assert blocked.reasons[0].number == "1 new of severity high or above"
+    assert blocked.blocking == bad.results
+    assert against(Gate(), bad, bad).word is VerdictWord.PASSED
+
+
+def test_a_new_medium_finding_passes_the_default_gate() -> None:
+    web = resource()
+    assert against(Gate(), audit([web]), audit([web], [result(of=web, severity=Severity.MEDIUM)])).exit_code == 0
+
+
+def test_without_a_base_findings_do_not_block_unless_an_absolute_rule_says_so() -> None:
+    head = audit([resource()], [result()])
+    assert (alone(Gate(), head).word, alone(Gate(), head).exit_code) == (VerdictWord.NOT_COMPARED, 0)
+    assert alone(Gate(fail_on=Severity.HIGH), head).exit_code == 1
+    assert alone(Gate(fail_on=Severity.CRITICAL), head).word is VerdictWord.PASSED
+
+
+@pytest.mark.parametrize(("limit", "code"), [(50, 0), (50.1, 1), (49.9, 0)])
+def test_the_floor_is_exact_to_the_tenth(limit: float, code: int) -> None:
+    head = audit([resource(earned=1, possible=2)])
+    assert alone(Gate(fail_under=limit), head).exit_code == code
+
+
+def test_a_score_that_only_rounds_up_to_the_floor_is_under_it() -> None:
+    verdict = alone(Gate(fail_under=100), audit([resource(earned=9999, possible=10000)]))
+    assert verdict.exit_code == 1
+    assert (verdict.reasons[0].number, verdict.reasons[0].limit) == ("99.9", "at least 100")
+    assert verdict.reasons[0].remedy == "Raise the score by 0.1 points."
+
+
+def test_the_patch_floor_looks_at_what_changed_only() -> None:
+    old, new = resource("old", earned=0, possible=10), resource("new", earned=9, possible=10)
+    gate = Gate(fail_under_patch=90, fail_on_new=None)
+    assert against(gate, audit([old]), audit([new, old])).exit_code == 0
+    assert against(gate, audit([old]), audit([resource("new", earned=8, possible=10), old])).exit_code == 1
+    assert against(gate, audit([old]), audit([old])).exit_code == 0
+
+
+def test_a_drop_is_measured_in_points() -> None:
+    before, after = audit([resource(earned=80, possible=100)]), audit([resource(earned=79, possible=100)])
+    assert against(Gate(max_drop=1, fail_on_new=None), before, after).exit_code == 0
+    verdict = against(Gate(max_drop=0.5, fail_on_new=None), before, after)
+    assert verdict.exit_code == 1
+    assert verdict.reasons[0].number == "1.0"
+    assert verdict.reasons[0].remedy == "Win back 0.5 points."
+
+
+def test_what_is_unscanned_is_incomplete_and_incomplete_wins_over_blocked() -> None:
+    head = audit([resource()], [result()], [failure()])
+    verdict = alone(Gate(fail_on=Severity.HIGH), head)
+    assert (verdict.word, verdict.exit_code) == (VerdictWord.INCOMPLETE, 3)
+    assert [reason.rule for reason in verdict.reasons] == ["allow_incomplete", "fail_on"]
+
+
+def test_existing_unscanned_items_pass_until_they_are_touched() -> None:
+    base = audit([resource()], failures=[failure()])
+    assert against(OPEN, base, base).exit_code == 0
+    touched = audit([resource()], failures=[failure(digest="sha256:touched")])
+    assert against(OPEN, base, touched).exit_code == 3
+    assert against(OPEN, audit([resource()]), base).exit_code == 3
+
+
+def test_allow_incomplete_none_blocks_old_ones_too_and_all_blocks_none() -> None:
+    base = audit([resource()], failures=[failure()])
+    assert against(Gate(fail_on_new=None, allow_incomplete=AllowIncomplete.NONE), base, base).exit_code == 3
+    assert alone(Gate(allow_incomplete=AllowIncomplete.ALL), base).exit_code == 0
+
+
+def test_a_failure_to_publish_leaves_nothing_unscanned() -> None:
+    assert alone(Gate(), audit([resource()], failures=[failure(stage=Stage.PUBLISH)])).exit_code == 0
+
+
+def test_newly_visible_findings_count_as_new_where_the_change_touched_them() -> None:
+    web = resource()
+    base = audit(failures=[failure(web.location.path)])
+    assert against(Gate(), base, audit([web], [result(of=web)])).exit_code == 1
+
+
+def test_nothing_to_scan_passes_when_it_was_searched_for_and_not_when_it_was_named() -> None:
+    searched = decide(Gate(), audit(), None, named_explicitly=False)
+    named = decide(Gate(), audit(), None, named_explicitly=True)
+    assert (searched.word, searched.exit_code) == (VerdictWord.NOTHING_TO_SCAN, 0)
+    assert (named.word, named.exit_code) == (VerdictWord.NOTHING_TO_SCAN, 3)
+
+
+def test_a_head_that_deletes_everything_is_compared() -> None:
+    web = resource()
+    assert against(Gate(), audit([web], [result(of=web)]), audit()).word is VerdictWord.PASSED
