@@ -1,0 +1,82 @@
+"""What lies between base and head, and the verdict, as ``comparison.json`` (schema ``hardening-gate/comparison/1``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from model.audit import Audit, Comparison, Result, Verdict
+from reporting.audit_json import result, score, to_text
+from reporting.numbers import delta, percent
+
+SCHEMA = "hardening-gate/comparison/1"
+
+
+def dump(head: Audit, comparison: Comparison | None, verdict: Verdict) -> str:
+    """The JSON text; without a base ``base`` and what needs one are null."""
+    return to_text(
+        {
+            "schema": SCHEMA,
+            "verdict": verdict.word,
+            "exit_code": verdict.exit_code,
+            "reasons": [
+                {"rule": row.rule, "number": row.number, "limit": row.limit, "remedy": row.remedy}
+                for row in verdict.reasons
+            ],
+            "blocking": sorted({row.fingerprint for row in verdict.blocking}),
+            "base": None if comparison is None else _side(comparison.base),
+            "head": _side(head),
+            **(_NOTHING if comparison is None else _difference(comparison)),
+        }
+    )
+
+
+_NOTHING: dict[str, Any] = dict.fromkeys(
+    (
+        "delta",
+        "patch",
+        "comparable",
+        "introduced",
+        "resolved",
+        "persisting",
+        "moved",
+        "newly_visible",
+        "uncompared",
+        "changed_resources",
+    )
+)
+
+
+def _side(audit: Audit) -> dict[str, Any]:
+    return {
+        "score": {**score(audit.score), "percent": percent(audit.score)},
+        "coverage": {
+            "files": audit.coverage.files,
+            "documents": audit.coverage.documents,
+            "resources": audit.coverage.resources,
+            "unscanned": len(audit.unscanned),
+        },
+    }
+
+
+def _difference(comparison: Comparison) -> dict[str, Any]:
+    before, after = comparison.base_comparable, comparison.head_comparable
+    return {
+        "delta": delta(before, after),
+        "patch": {**score(comparison.patch), "percent": percent(comparison.patch)},
+        "comparable": {"base": score(before), "head": score(after)},
+        "introduced": _results(comparison.introduced),
+        "resolved": _results(comparison.resolved),
+        "persisting": _results(comparison.persisting),
+        "moved": [
+            {"fingerprint": new.fingerprint, "from": old.location.path, "to": new.location.path}
+            for old, new in comparison.moved
+        ],
+        "newly_visible": _results(comparison.newly_visible),
+        "uncompared": _results(comparison.uncompared),
+        "changed_resources": list(comparison.changed_resources),
+    }
+
+
+def _results(rows: Iterable[Result]) -> list[dict[str, Any]]:
+    return [result(row) for row in rows]

@@ -1,0 +1,196 @@
+"""The verdict for a person at a terminal: verdict first, worst first, short."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from model.audit import Audit, Comparison, Result, ResultStatus, Verdict, VerdictWord
+from model.control import Control, Severity
+from model.resource import Failure
+from reporting.numbers import count, delta, percent
+from reporting.text import Terminal, line, terminal
+
+PLACES = 3
+"""Places shown for one control before "and n more"."""
+MOST_CONTROLS = 15
+MOST_FAILURES = 20
+
+HEADLINES: Mapping[VerdictWord, str] = {
+    VerdictWord.PASSED: "PASSED",
+    VerdictWord.BLOCKED: "BLOCKED",
+    VerdictWord.INCOMPLETE: "INCOMPLETE",
+    VerdictWord.NOT_COMPARED: "NOT COMPARED",
+    VerdictWord.NOTHING_TO_SCAN: "NOTHING TO SCAN",
+    VerdictWord.ERROR: "ERROR",
+}
+GREEN, YELLOW, RED, MAGENTA, BOLD, DIM = "32", "33", "31", "35", "1", "2"
+VERDICT_COLOURS: Mapping[VerdictWord, str] = {
+    VerdictWord.PASSED: GREEN,
+    VerdictWord.BLOCKED: RED,
+    VerdictWord.INCOMPLETE: RED,
+    VerdictWord.ERROR: RED,
+}
+SEVERITY_COLOURS: Mapping[Severity, str] = {
+    Severity.CRITICAL: MAGENTA,
+    Severity.HIGH: RED,
+    Severity.MEDIUM: YELLOW,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A report for the terminal; ``colour`` only where a person looks."""
+
+    controls: Mapping[str, Control]
+    colour: bool
+
+    def render(self, head: Audit, comparison: Comparison | None, verdict: Verdict) -> str:
+        """The whole report, with a final newline."""
+        lines = (
+            *self._verdict(head, comparison, verdict),
+            *(self._difference(comparison) if comparison else self._findings(head)),
+            *self._failures(head.failures),
+            *self._waivers(head),
+            *self._coverage(head),
+        )
+        return "".join(f"{line(row).rstrip()}\n" for row in lines)
+
+    def _verdict(self, head: Audit, comparison: Comparison | None, verdict: Verdict) -> Iterator[Terminal]:
+        word = self._paint(HEADLINES[verdict.word], VERDICT_COLOURS.get(verdict.word, BOLD))
+        yield terminal("{}  {}", word, _scores(head, comparison) if comparison else _score(head))
+        for reason in verdict.reasons:
+            yield terminal("  {}: {} (limit: {}). {}", reason.rule, reason.number, reason.limit, reason.remedy)
+
+    def _difference(self, comparison: Comparison) -> Iterator[Terminal]:
+        yield from self._groups("New", comparison.introduced)
+        yield from self._groups("New to us: base could not be judged there", comparison.newly_visible)
+        yield from self._groups("Resolved", comparison.resolved, remedy=False)
+        yield from self._groups("Lost: head could not be judged there", comparison.uncompared, remedy=False)
+        if comparison.persisting:
+            yield Terminal("")
+            yield terminal("{} {}", self._paint("Unchanged", BOLD), by_severity(comparison.persisting))
+
+    def _findings(self, head: Audit) -> Iterator[Terminal]:
+        failed = [result for result in head.results if result.status is ResultStatus.FAILED]
+        yield from self._groups("Findings", failed)
+
+    def _groups(self, title: str, results: Sequence[Result], *, remedy: bool = True) -> Iterator[Terminal]:
+        if not results:
+            return
+        yield Terminal("")
+        yield terminal("{} {}", self._paint(title, BOLD), by_severity(results))
+        groups = _by_control(results)
+        for control, members in groups[:MOST_CONTROLS]:
+            yield from self._group(self.controls[control], members, remedy=remedy)
+        if len(groups) > MOST_CONTROLS:
+            left = groups[MOST_CONTROLS:]
+            yield terminal(
+                "  … and {} of {}: see --format json=FILE or --output DIR",
+                count(sum(len(members) for _, members in left), "finding"),
+                count(len(left), "more control"),
+            )
+
+    def _group(self, control: Control, results: Sequence[Result], *, remedy: bool) -> Iterator[Terminal]:
+        severity = results[0].severity
+        word = self._paint(f"{severity:<8}", SEVERITY_COLOURS.get(severity, DIM))
+        yield terminal("  {}  {}  {}", word, self._paint(control.id, BOLD), control.title)
+        for result in results[:PLACES]:
+            yield terminal("            {}", _place(result))
+        if len(results) > PLACES:
+            yield terminal("            … and {} more", len(results) - PLACES)
+        if remedy:
+            yield terminal("            {} {}", self._paint("fix:", GREEN), control.remedy)
+
+    def _failures(self, failures: Sequence[Failure]) -> Iterator[Terminal]:
+        if not failures:
+            return
+        yield Terminal("")
+        yield terminal("{} {}", self._paint("Not scanned", RED), len(failures))
+        for failure in failures[:MOST_FAILURES]:
+            where = terminal("{}:{}", failure.path, failure.line) if failure.line else terminal("{}", failure.path)
+            who = terminal(" ({})", failure.scanner) if failure.scanner else Terminal("")
+            yield terminal("  {}{}  {}", where, who, failure.reason)
+            yield terminal("            {}", failure.remedy)
+        if len(failures) > MOST_FAILURES:
+            yield terminal("  … and {} more: see --format json=FILE", len(failures) - MOST_FAILURES)
+
+    def _waivers(self, head: Audit) -> Iterator[Terminal]:
+        waived = [result for result in head.results if result.status is ResultStatus.WAIVED]
+        if waived or head.unused_waivers:
+            yield Terminal("")
+        if waived:
+            yield terminal("{} {}", self._paint("Waived", BOLD), by_severity(waived))
+        for waiver in head.unused_waivers:
+            until = f", valid until {waiver.expires}" if waiver.expires else ""
+            yield terminal("  waiver without use: {} on {}{}", waiver.control, waiver.resource or "*", until)
+
+    def _coverage(self, head: Audit) -> Iterator[Terminal]:
+        coverage = head.coverage
+        yield Terminal("")
+        yield terminal(
+            "{} {} in {} from {}; {}",
+            self._paint("Looked at", BOLD),
+            count(coverage.resources, "object"),
+            count(coverage.files, "file"),
+            count(len(head.sources), "source"),
+            ", ".join(f"{scanner.name} {scanner.version}" for scanner in head.scanners),
+        )
+        for row in coverage.excluded[:MOST_FAILURES]:
+            yield terminal("  left out: {} (pattern {})", row.path, row.pattern)
+
+    def _paint(self, words: str, colour: str) -> Terminal:
+        clean = terminal("{}", words)
+        return Terminal(f"\x1b[{colour}m{clean}\x1b[0m") if self.colour else clean
+
+
+def by_severity(results: Iterable[Result]) -> Terminal:
+    """``7 (1 critical, 2 high, 4 low)``."""
+    counts = Counter(result.severity for result in results)
+    words = ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
+    return terminal("{} ({})", sum(counts.values()), words)
+
+
+def _score(head: Audit) -> Terminal:
+    failed = [result for result in head.results if result.status is ResultStatus.FAILED]
+    findings = by_severity(failed) if failed else Terminal("none")
+    return terminal("score {}; findings: {}", percent(head.score), findings)
+
+
+def _scores(head: Audit, comparison: Comparison) -> Terminal:
+    return terminal(
+        "score {} → {} ({}): {} introduced, {} resolved",
+        percent(comparison.base.score),
+        percent(head.score),
+        delta(comparison.base_comparable, comparison.head_comparable),
+        len(comparison.introduced),
+        len(comparison.resolved),
+    )
+
+
+def _by_control(results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
+    """Groups, worst first, larger before smaller."""
+    ordered = sorted(results, key=lambda result: result.control)
+    groups = [(control, list(members)) for control, members in groupby(ordered, key=lambda result: result.control)]
+    severities = list(Severity)
+    return sorted(groups, key=lambda group: (severities.index(group[1][0].severity), -len(group[1]), group[0]))
+
+
+def _place(result: Result) -> Terminal:
+    who = result.resource.rpartition("#")[2] or result.resource
+    container = terminal(" · {}", result.container) if result.container else Terminal("")
+    verdicts: dict[str, set[str]] = {"failed": set(), "passed": set()}
+    for witness in result.witnesses:
+        verdicts[witness.verdict].add(witness.scanner)
+    against = f"; {', '.join(sorted(verdicts['passed']))} disagrees" if verdicts["passed"] else ""
+    return terminal(
+        "{}:{}  {}{}  [{}{}]",
+        result.location.path,
+        result.location.line,
+        who,
+        container,
+        ", ".join(sorted(verdicts["failed"])),
+        against,
+    )

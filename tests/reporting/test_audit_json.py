@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from controls.fingerprint import fingerprint
+from model.audit import Audit, Coverage, NotJudged, ResultStatus
+from model.errors import UsageError
+from model.finding import Drop
+from model.policy import Waiver
+from model.resource import Excluded, Note
+from reporting import audit_json
+from tests.audits import MANIFESTS, audit, failure, resource, result
+
+SCHEMA = json.loads(Path("reporting/audit.schema.json").read_bytes())
+DIGEST = "sha256:" + "0" * 64
+
+
+def full() -> Audit:
+    """One of everything."""
+    web = resource(digest=DIGEST)
+    waiver = Waiver(control="image-tag", resource="*/web", reason="until v2", owner="@sre", expires=dt.date(2030, 1, 1))
+    identity = fingerprint("image-tag", MANIFESTS, web.ref, "app", ())
+    waived = result("image-tag", web, status=ResultStatus.WAIVED, waiver=waiver, fingerprint=identity)
+    return audit(
+        [web],
+        [waived],
+        [failure("bro\ufffdken.yaml", line=3)],
+        catalogue=DIGEST,
+        policy=DIGEST,
+        unused_waivers=(waiver,),
+        coverage=Coverage(
+            files=2,
+            documents=2,
+            resources=1,
+            excluded=(Excluded(path="testdata", pattern="**/testdata/**"),),
+            not_judged=(NotJudged(resource="*", container=None, control="rbac-wildcard", reason="nobody"),),
+            notes=(Note(path="values.yaml", line=None, reason="no manifest"),),
+            drops=(Drop(scanner="trivy", rule="KSV-0022", reason="allowed", count=2),),
+        ),
+    )
+
+
+def test_an_audit_survives_the_round_trip() -> None:
+    assert audit_json.load(audit_json.dump(full()), "audit.json") == full()
+
+
+def test_what_is_written_satisfies_the_published_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    Draft202012Validator(SCHEMA).validate(json.loads(audit_json.dump(full())))
+
+
+def test_the_same_audit_gives_the_same_bytes() -> None:
+    assert audit_json.dump(full()) == audit_json.dump(full())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"schema": "hardening-gate/audit/1"}',
+        '{"schema": "hardening-gate/audit/9"}',
+        "null",
+        "[" * 10_000,
+    ],
+)
+def test_anything_else_is_refused_with_the_name_of_the_file(text: str) -> None:
+    with pytest.raises(UsageError, match=r"broken\.json"):
+        audit_json.load(text, "broken.json")
