@@ -1,0 +1,78 @@
+"""The end that ``scan`` and ``compare`` share: thresholds, reports, exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from controls.configuration import threshold
+from model.audit import Audit, Comparison, Verdict
+from model.control import Control
+from model.errors import ExitCode
+from model.policy import Gate
+from settings import GateOverrides, Report
+from verbs.console import write_report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """All that reports show."""
+
+    head: Audit
+    comparison: Comparison | None
+    verdict: Verdict
+    controls: Mapping[str, Control]
+
+    def publish(self, reports: Sequence[Report], output: Path | None, *, colour: bool) -> None:
+        """Write the reports that were asked for: a table unless something else goes to standard output."""
+        wanted = (*reports, *(_bundle(output) if output else ()))
+        if all(report.file is not None for report in reports):
+            wanted = (Report(format="table", file=None), *wanted)
+        for report in wanted:
+            write_report(report.file, self._render(report.format, colour=colour and report.file is None))
+
+    def _render(self, form: str, *, colour: bool) -> str:
+        match form:
+            case "json":
+                from reporting import audit_json
+
+                return audit_json.dump(self.head)
+            case "sarif":
+                from reporting import sarif
+
+                return sarif.render(self.head, self.controls)
+            case "comparison":
+                from reporting import comparison_json
+
+                return comparison_json.dump(self.head, self.comparison, self.verdict)
+            case _:
+                from reporting.table import Table
+
+                return Table(controls=self.controls, colour=colour).render(self.head, self.comparison, self.verdict)
+
+
+def _bundle(output: Path) -> tuple[Report, ...]:
+    return (
+        Report(format="json", file=output / "audit.json"),
+        Report(format="comparison", file=output / "comparison.json"),
+        Report(format="sarif", file=output / "results.sarif"),
+    )
+
+
+def under(gate: Gate, said: GateOverrides) -> Gate:
+    """The gate; what the command line says wins."""
+    return replace(
+        gate,
+        fail_under=gate.fail_under if said.fail_under is None else said.fail_under,
+        fail_under_patch=gate.fail_under_patch if said.fail_under_patch is None else said.fail_under_patch,
+        max_drop=gate.max_drop if said.max_drop is None else said.max_drop,
+        fail_on=gate.fail_on if said.fail_on is None else threshold(said.fail_on),
+        fail_on_new=gate.fail_on_new if said.fail_on_new is None else threshold(said.fail_on_new),
+        allow_incomplete=said.allow_incomplete or gate.allow_incomplete,
+    )
+
+
+def exit_code(verdict: Verdict, *, warn_only: bool) -> int:
+    """``--warn-only`` lets a blocked or incomplete verdict pass."""
+    return ExitCode.PASSED if warn_only else verdict.exit_code
