@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
 import settings
 from model.errors import HardeningGateError
+
+PATIENCE = 0.7
+"""Seconds that children and private folders get to go away after a signal."""
 
 
 def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
@@ -51,9 +55,11 @@ def _run(wanted: settings.Settings) -> int:
 
 def _leave(number: int, _: FrameType | None) -> None:
     """End all children, then ourselves, within a second."""
-    process = sys.modules.get("process")
-    if process is not None:
-        process.kill_all()
+    threading.Timer(PATIENCE, os._exit, (128 + number,)).start()
+    if "process" in sys.modules:
+        from process import kill_all
+
+        kill_all()
     os._exit(128 + number)
 
 

@@ -74,7 +74,7 @@ class ScanSettings(Common):
     sets: Mapping[str, tuple[str, ...]]
     kube_version: str
     api_versions: tuple[str, ...]
-    release_name: str | None
+    release_name: str
     namespace: str
     config: Path | None
     policy: str
@@ -176,7 +176,7 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
     sources.add_argument("--set", action="append", default=[], metavar="CHART=KEY=VALUE", help="one value of a chart")
     sources.add_argument("--kube-version", default=KUBE_VERSION, metavar="X.Y", help=f"target ({KUBE_VERSION})")
     sources.add_argument("--api-versions", action="append", default=[], metavar="API", help="as Helm has it")
-    sources.add_argument("--release-name", metavar="NAME", help="of charts (the chart's name)")
+    sources.add_argument("--release-name", default="release-name", metavar="NAME", help="of charts (release-name)")
     sources.add_argument("--namespace", default="default", metavar="NAME", help="of charts (default)")
     judges = parser.add_argument_group("who judges, and by what")
     judges.add_argument("--scanners", metavar="LIST", help=f"of {','.join(SCANNERS)} (all)")

@@ -5,11 +5,12 @@ A corrected finding becomes a counted Drop, a corrected pass is no verdict at al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from controls.selectors import selects
 from model.audit import ResultStatus
-from model.resource import Container, Resource
+from model.resource import Container, ContainerKind, Resource
 from model.values import Json, dig, mapping, sequence, text
 
 FAILED, PASSED = ResultStatus.FAILED, ResultStatus.PASSED
@@ -41,8 +42,8 @@ class Evidence:
     resource: Resource
     container: Container | None
     """None where the verdict is about the object."""
-    neighbours: frozenset[tuple[str, str, str]]
-    """(kind, namespace, name) of the objects in the same scope."""
+    neighbours: Mapping[tuple[str, str, str], Resource]
+    """The objects of the same scope by (kind, namespace, name)."""
 
     @property
     def image(self) -> str:
@@ -68,39 +69,6 @@ class Correction:
     """Only as a witness for this control; None for all."""
 
 
-def _always(_: Evidence) -> bool:
-    return True
-
-
-def _kind_is_not(*kinds: str) -> Callable[[Evidence], bool]:
-    return lambda evidence: evidence.resource.ref.kind not in kinds
-
-
-def _kind_is(*kinds: str) -> Callable[[Evidence], bool]:
-    return lambda evidence: evidence.resource.ref.kind in kinds
-
-
-def _bears_no_containers(evidence: Evidence) -> bool:
-    return not evidence.resource.containers
-
-
-def _role_is_elsewhere(evidence: Evidence) -> bool:
-    role = dig(dict(evidence.resource.value), "roleRef")
-    kind, name = text(dig(role, "kind")), text(dig(role, "name"))
-    namespace = evidence.resource.ref.namespace if kind == "Role" else ""
-    return (kind, namespace, name) not in evidence.neighbours
-
-
-def _adds_only_what_baseline_allows(evidence: Evidence) -> bool:
-    added = sequence(dig(evidence.security_context, "capabilities", "add"))
-    return bool(added) and all(capability in PSS_BASELINE_CAPABILITIES for capability in added)
-
-
-def _adds_only_net_bind_service(evidence: Evidence) -> bool:
-    added = sequence(dig(evidence.security_context, "capabilities", "add"))
-    return bool(added) and all(capability == "NET_BIND_SERVICE" for capability in added)
-
-
 def _tag(image: str) -> str:
     """The tag of an image reference; the colon of a registry's port is none."""
     last = image.partition("@")[0].rsplit("/", 1)[-1]
@@ -112,42 +80,259 @@ def _has_no_tag(evidence: Evidence) -> bool:
 
 
 def _is_pulled_always_by_default(evidence: Evidence) -> bool:
-    """Kubernetes sets Always itself where the policy is unset and the tag is latest or absent."""
     unset = evidence.container is not None and not evidence.container.value.get("imagePullPolicy")
     return unset and "@" not in evidence.image and _tag(evidence.image) in {"", "latest"}
 
 
-def _names_no_registry(evidence: Evidence) -> bool:
+def _comes_from_docker_hub(evidence: Evidence) -> bool:
     first, slash, _ = evidence.image.partition("/")
-    return not slash or ("." not in first and ":" not in first and first != "localhost")
+    return not slash or first in {"docker.io", "index.docker.io"} or not ("." in first or ":" in first)
+
+
+def _adds_only(*allowed: str) -> Callable[[Evidence], bool]:
+    def holds(evidence: Evidence) -> bool:
+        added = sequence(dig(evidence.security_context, "capabilities", "add"))
+        return bool(added) and all(capability in allowed for capability in added)
+
+    return holds
 
 
 def _container_allows_root(evidence: Evidence) -> bool:
     return evidence.security_context.get("runAsNonRoot") is False
 
 
+def _lacks_a_probe(evidence: Evidence) -> bool:
+    container = evidence.container
+    return container is None or not (container.value.get("readinessProbe") and container.value.get("livenessProbe"))
+
+
+def _contexts(evidence: Evidence) -> Iterator[Json]:
+    """The security contexts of all pods and containers."""
+    for pod in evidence.resource.pods:
+        yield pod.spec.get("securityContext")
+        yield from (container.value.get("securityContext") for container in pod.containers)
+
+
+def _some_context_has(value: str, *steps: str) -> Callable[[Evidence], bool]:
+    return lambda evidence: any(dig(context, *steps) == value for context in _contexts(evidence))
+
+
+def _proc_mount_is_default(evidence: Evidence) -> bool:
+    return all(dig(context, "procMount") in {None, "Default"} for context in _contexts(evidence))
+
+
+def _only_container_engine_type(evidence: Evidence) -> bool:
+    options = [mapping(dig(context, "seLinuxOptions")) for context in _contexts(evidence)]
+    types = {option.get("type") for option in options} - {None, ""}
+    return types == {"container_engine_t"} and not any(option.get("user") or option.get("role") for option in options)
+
+
+def _mounts_a_host_path(evidence: Evidence) -> bool:
+    volumes = (volume for pod in evidence.resource.pods for volume in sequence(pod.spec.get("volumes")))
+    return any(mapping(volume).get("hostPath") is not None for volume in volumes)
+
+
+def _bears_no_containers(evidence: Evidence) -> bool:
+    return not any(container.kind is ContainerKind.MAIN for container in evidence.resource.containers)
+
+
+def _is_no_bare_pod(evidence: Evidence) -> bool:
+    return evidence.resource.ref.kind != "Pod"
+
+
+def _binds_for_the_cluster(evidence: Evidence) -> bool:
+    return evidence.resource.ref.kind == "ClusterRoleBinding"
+
+
 def _has_no_namespace(evidence: Evidence) -> bool:
     return not evidence.resource.ref.namespace
 
 
-def _proc_mount_is_default(evidence: Evidence) -> bool:
-    return all(
-        dig(dict(container.value), "securityContext", "procMount") in {None, "Default"}
-        for container in evidence.resource.containers
+def _role_is_elsewhere(evidence: Evidence) -> bool:
+    """The role is not among our objects, and no built-in one that holds the right in question."""
+    role = dig(dict(evidence.resource.value), "roleRef")
+    kind, name = text(dig(role, "kind")), text(dig(role, "name"))
+    namespace = evidence.resource.ref.namespace if kind == "Role" else ""
+    return name not in {"cluster-admin", "admin", "edit"} and (kind, namespace, name) not in evidence.neighbours
+
+
+def _is_selected_by_a_network_policy(evidence: Evidence) -> bool:
+    here = evidence.resource.ref.namespace
+    policies = [
+        neighbour
+        for (kind, namespace, _), neighbour in evidence.neighbours.items()
+        if kind == "NetworkPolicy" and namespace == here
+    ]
+    return any(
+        selects(dig(dict(policy.value), "spec", "podSelector"), mapping(pod.metadata.get("labels")))
+        for policy in policies
+        for pod in evidence.resource.pods
     )
 
 
-def _seccomp_is_unconfined(evidence: Evidence) -> bool:
-    profiles = [dig(dict(pod.spec), "securityContext", "seccompProfile", "type") for pod in evidence.resource.pods]
-    profiles += [
-        dig(dict(container.value), "securityContext", "seccompProfile", "type")
-        for container in evidence.resource.containers
-    ]
-    return "Unconfined" in profiles
-
-
-CORRECTIONS: tuple[Correction, ...] = ()
-"""Order matters only for the reason that is shown."""
+CORRECTIONS: tuple[Correction, ...] = (
+    *(
+        Correction(
+            scanner="polaris",
+            rule=rule,
+            verdict=FAILED,
+            holds=_role_is_elsewhere,
+            reason="Polaris fails every binding whose role is not among the files, harmless built-in ones included",
+        )
+        for rule in (
+            "clusterrolebindingClusterAdmin",
+            "clusterrolebindingPodExecAttach",
+            "rolebindingClusterAdminClusterRole",
+            "rolebindingClusterAdminRole",
+            "rolebindingClusterRolePodExecAttach",
+            "rolebindingRolePodExecAttach",
+        )
+    ),
+    *(
+        Correction(
+            scanner="polaris",
+            rule=rule,
+            verdict=FAILED,
+            holds=_bears_no_containers,
+            reason="Polaris fails a pod without containers, whatever it sets",
+        )
+        for rule in ("hostProcess", "procMount")
+    ),
+    Correction(
+        scanner="polaris",
+        rule="missingNetworkPolicy",
+        verdict=FAILED,
+        holds=_is_selected_by_a_network_policy,
+        reason="Polaris overlooks policies whose selector names several labels, none, or an expression",
+    ),
+    Correction(
+        scanner="polaris",
+        rule="pullPolicyNotAlways",
+        verdict=FAILED,
+        holds=_is_pulled_always_by_default,
+        reason="Kubernetes sets Always itself where the policy is unset and the tag is latest or absent",
+    ),
+    Correction(
+        scanner="polaris",
+        rule="tagNotSpecified",
+        verdict=PASSED,
+        holds=_has_no_tag,
+        reason="Polaris takes the port of a registry for a tag",
+    ),
+    Correction(
+        scanner="kube-score",
+        rule="container-image-tag",
+        verdict=PASSED,
+        holds=_has_no_tag,
+        reason="kube-score takes the port of a registry for a tag",
+    ),
+    Correction(
+        scanner="kube-score",
+        rule="container-seccomp-profile",
+        verdict=PASSED,
+        holds=_some_context_has("Unconfined", "seccompProfile", "type"),
+        reason="kube-score accepts any profile, Unconfined too",
+    ),
+    Correction(
+        scanner="kube-score",
+        rule="pod-probes",
+        verdict=PASSED,
+        holds=_lacks_a_probe,
+        reason="kube-score is content when any one container of the pod has the probes",
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0002",
+        verdict=PASSED,
+        holds=_some_context_has("Unconfined", "appArmorProfile", "type"),
+        reason="Trivy reads the AppArmor annotation only, not the field",
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0006",
+        verdict=PASSED,
+        holds=_mounts_a_host_path,
+        reason="Trivy knows the one path /var/run/docker.sock only",
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0012",
+        verdict=PASSED,
+        holds=_container_allows_root,
+        reason="Trivy does not look at the container once the pod sets runAsNonRoot",
+    ),
+    *(
+        Correction(
+            scanner="trivy",
+            rule=rule,
+            verdict=FAILED,
+            control=control,
+            holds=_adds_only(*allowed),
+            reason=reason,
+        )
+        for rule in ("KSV-0022", "KSV-0106")
+        for control, allowed, reason in (
+            (
+                "capabilities-added",
+                sorted(PSS_BASELINE_CAPABILITIES),
+                "Trivy rejects any added capability; the baseline Pod Security Standard allows these",
+            ),
+            (
+                "capabilities-beyond-restricted",
+                ["NET_BIND_SERVICE"],
+                "Trivy rejects any added capability; the restricted Pod Security Standard allows NET_BIND_SERVICE",
+            ),
+        )
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0025",
+        verdict=FAILED,
+        holds=_only_container_engine_type,
+        reason="the Pod Security Standards allow container_engine_t since Kubernetes 1.31",
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0027",
+        verdict=FAILED,
+        holds=_proc_mount_is_default,
+        reason="Trivy rejects any procMount, Default too",
+    ),
+    *(
+        Correction(
+            scanner="trivy",
+            rule=rule,
+            verdict=PASSED,
+            holds=_is_no_bare_pod,
+            reason="Trivy judges bare pods only by this rule",
+        )
+        for rule in ("KSV-0036", "KSV-0103")
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0110",
+        verdict=FAILED,
+        holds=_has_no_namespace,
+        reason="a manifest without a namespace goes where it is applied to, not to the default one",
+    ),
+    *(
+        Correction(
+            scanner="trivy",
+            rule=rule,
+            verdict=PASSED,
+            holds=_binds_for_the_cluster,
+            reason="a misspelt kind keeps this rule from ever looking at a ClusterRoleBinding",
+        )
+        for rule in ("KSV-0122", "KSV-0123", "KSV-01011")
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0125",
+        verdict=FAILED,
+        holds=_comes_from_docker_hub,
+        reason="an image of Docker Hub with an organisation is no more untrusted than one without, which Trivy passes",
+    ),
+)
 
 _BY_VERDICT: Mapping[tuple[str, str, ResultStatus], tuple[Correction, ...]] = {
     key: tuple(row for row in CORRECTIONS if (row.scanner, row.rule, row.verdict) == key)

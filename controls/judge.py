@@ -23,6 +23,7 @@ OTHER_SUBJECT = "the control is not about this kind of object or container"
 NOBODY_HAS_A_RULE = "no scanner that ran has a rule for it"
 NOBODY_SPOKE = "the scanners that have a rule for it gave no verdict on this subject"
 
+Neighbours = dict[tuple[str, str, str], Resource]
 SubjectKey = str
 """``OBJECT`` or ``Container.key``."""
 
@@ -90,14 +91,14 @@ class Judge:
     def judge(self, sources: Iterable[Source], resources: Sequence[Resource]) -> Judgement:
         """Every resource of one side."""
         source_of = {source.id: source for source in sources}
-        neighbours: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
+        neighbours: dict[str, Neighbours] = defaultdict(dict)
         for resource in resources:
-            neighbours[resource.source].add((resource.ref.kind, resource.ref.namespace, resource.ref.name))
+            neighbours[resource.source].setdefault(
+                (resource.ref.kind, resource.ref.namespace, resource.ref.name), resource
+            )
         judgement = Judgement()
         for resource in resources:
-            _Hearing(
-                self, judgement, source_of[resource.source], resource, frozenset(neighbours[resource.source])
-            ).decide()
+            _Hearing(self, judgement, source_of[resource.source], resource, neighbours[resource.source]).decide()
         return judgement
 
     def controls_of_passed(self, scanner: str, rules: frozenset[str]) -> frozenset[str]:
@@ -118,7 +119,7 @@ class _Hearing:
         judgement: Judgement,
         source: Source,
         resource: Resource,
-        neighbours: frozenset[tuple[str, str, str]],
+        neighbours: Neighbours,
     ) -> None:
         self.judge = judge
         self.judgement = judgement

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -134,7 +135,7 @@ def test_results_come_worst_first() -> None:
     ],
     ids=lambda difference: next(iter(difference)),
 )
-def test_audits_that_were_judged_differently_do_not_compare(difference: dict[str, object]) -> None:
+def test_audits_that_were_judged_differently_do_not_compare(difference: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="cannot be compared"):
         compare(audit(), audit(**difference))
 

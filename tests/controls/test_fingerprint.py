@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from controls.fingerprint import fingerprint, named_item, unique
 from model.resource import ResourceRef
-from model.values import FieldPath
+from model.values import FieldPath, Json
 from tests.audits import MANIFESTS, result
 
 REF = ResourceRef(group="apps", kind="Deployment", namespace="shop", name="web")
-POD = {
+POD: dict[str, Json] = {
     "spec": {
         "containers": [{"name": "app", "ports": [{"containerPort": 80, "hostPort": 80}]}],
         "volumes": [{"name": "data"}, {"name": "docker", "hostPath": {"path": "/var/run/docker.sock"}}],

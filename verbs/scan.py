@@ -1,0 +1,189 @@
+"""``scan``: trees of head and base → scans → audits → comparison → verdict → reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from scanners.registry import SCANNERS
+
+from controls import catalogue as catalogues
+from controls.assemble import Terms, assemble
+from controls.catalogue import Catalogue
+from controls.compare import compare
+from controls.gate import decide
+from manifests.discovery import work_tree
+from manifests.load import ChartValues, LoadRequest, load
+from manifests.relocate import relocate
+from model.errors import UsageError
+from model.finding import Scan
+from model.policy import Policy
+from model.resource import Resource, Tree
+from process import Sandbox
+from reporting.text import Terminal, terminal
+from scanners.base import ScanContext, Scope
+from settings import ScanSettings, version
+from toolbox import Toolbox
+from verbs.compare import read_audit
+from verbs.console import Console
+from verbs.outcome import Outcome, exit_code
+from verbs.policy import settle
+
+
+def scan(wanted: ScanSettings) -> int:
+    """The exit code of auditing a tree, compared with a base where there is one."""
+    console = Console(quiet=wanted.quiet, verbose=wanted.verbose, progress=wanted.progress)
+    places = _Places.of(wanted)
+    catalogue = catalogues.load()
+    policy = settle(wanted, catalogue, places.head_root, places.base_root)
+    with Sandbox() as sandbox:
+        run = _Run(wanted, places, catalogue, policy, sandbox, console)
+        outcome = run.outcome()
+    outcome.publish(wanted.reports, wanted.output, colour=wanted.colour)
+    if wanted.timings:
+        console.write_timings(wanted.timings)
+    return exit_code(outcome.verdict, warn_only=wanted.warn_only)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """Where head and base lie."""
+
+    head_root: Path
+    base_root: Path | None
+    """None without a base, and for a stored one."""
+    base_paths: tuple[str, ...]
+    base_prefix: str
+    """Under which the paths of base are reported."""
+    stored_base: Path | None
+
+    @classmethod
+    def of(cls, wanted: ScanSettings) -> _Places:
+        """Raises UsageError for a base that is neither a folder nor a stored audit."""
+        root = wanted.root.resolve() if wanted.root else work_tree(Path.cwd())
+        heads = [path.resolve() for path in wanted.paths]
+        if not any(head.is_relative_to(root) for head in heads):
+            root = heads[0] if heads[0].is_dir() else heads[0].parent
+        base = wanted.base
+        if base is not None and base.is_dir():
+            base_root = base.resolve()
+            if len(heads) == 1 and heads[0].is_relative_to(root):
+                prefix = heads[0].relative_to(root).as_posix()
+                return cls(head_root=root, base_root=base_root, base_paths=(".",), base_prefix=prefix, stored_base=None)
+            inside = tuple(str(head.relative_to(root)) for head in heads if head.is_relative_to(root))
+            return cls(head_root=root, base_root=base_root, base_paths=inside, base_prefix=".", stored_base=None)
+        if base is not None and not base.is_file():
+            raise UsageError(
+                f"the base {base} is neither a folder nor a file", "Name a folder, or a stored audit.json."
+            )
+        return cls(head_root=root, base_root=None, base_paths=(), base_prefix=".", stored_base=base)
+
+
+class _Run:
+    """One run of the scanners over both sides."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 everything that the composition root has put together
+        self,
+        wanted: ScanSettings,
+        places: _Places,
+        catalogue: Catalogue,
+        policy: Policy,
+        sandbox: Sandbox,
+        console: Console,
+    ) -> None:
+        self.wanted = wanted
+        self.places = places
+        self.catalogue = catalogue
+        self.policy = policy
+        self.sandbox = sandbox
+        self.console = console
+        self.toolbox = Toolbox(wanted.home)
+        self.terms = Terms(
+            tool_version=version(),
+            kube_version=wanted.kube_version,
+            policy=policy,
+            today=wanted.today,
+            keep_passed=wanted.all_results,
+        )
+
+    def outcome(self) -> Outcome:
+        """Everything that reports show."""
+        with self.console.step(Terminal("asking the scanners for their versions")):
+            self._check_tools()
+        stored = read_audit(self.places.stored_base) if self.places.stored_base else None
+        with self.console.step(Terminal("reading and rendering")):
+            head_tree = self._head()
+            base_tree = self._base() if self.places.base_root else None
+        head, controls = assemble(head_tree, self._scans(head_tree), self.catalogue, self.terms)
+        base = stored
+        if base_tree is not None:
+            base, _ = assemble(base_tree, self._scans(base_tree), self.catalogue, self.terms)
+        comparison = compare(base, head) if base else None
+        verdict = decide(self.policy.gate, head, comparison, named_explicitly=self.wanted.named)
+        in_base = self.catalogue.with_unmapped(result.control for result in (base.results if base else ()))
+        return Outcome(head=head, comparison=comparison, verdict=verdict, controls={**in_base, **controls})
+
+    def _check_tools(self) -> None:
+        """Raises EnvironmentBrokenError for a scanner that was asked for and is absent or of another version."""
+        for name in self.policy.scanners:
+            tool = SCANNERS[name].TOOL
+            if tool is not None:
+                self.toolbox.check(tool, self.sandbox)
+
+    def _head(self) -> Tree:
+        return load(
+            self._request(tuple(map(str, self.wanted.paths)), self.places.head_root), self.sandbox, self.toolbox
+        )
+
+    def _base(self) -> Tree:
+        root = self.places.base_root
+        assert root is not None
+        request = self._request(self.places.base_paths, root, cwd=root, required=False)
+        return relocate(load(request, self.sandbox, self.toolbox), self.places.base_prefix)
+
+    def _request(
+        self, paths: Sequence[str], root: Path, cwd: Path | None = None, *, required: bool = True
+    ) -> LoadRequest:
+        wanted = self.wanted
+        return LoadRequest(
+            paths=tuple(paths),
+            root=root,
+            cwd=cwd or Path.cwd(),
+            required=required,
+            values=tuple(
+                ChartValues(chart=chart, files=files) for chart, rows in wanted.values.items() for files in rows
+            ),
+            sets=wanted.sets,
+            exclude=self.policy.exclude,
+            kube_version=wanted.kube_version,
+            api_versions=wanted.api_versions,
+            release_name=wanted.release_name,
+            namespace=wanted.namespace,
+            jobs=wanted.jobs,
+        )
+
+    def _scans(self, tree: Tree) -> list[Scan]:
+        """All scanners at the same time; ours in between, it needs no process."""
+        context = ScanContext(
+            sandbox=self.sandbox,
+            toolbox=self.toolbox,
+            kube_version=self.wanted.kube_version,
+            timeout=self.wanted.timeout,
+            jobs=self.wanted.jobs,
+        )
+        scopes = _scopes(tree)
+        names = self.policy.scanners
+        step = terminal("{} look at {} objects", ", ".join(names), len(tree.resources))
+        with self.console.step(step), ThreadPoolExecutor(max_workers=len(names)) as pool:
+            pending = [pool.submit(SCANNERS[name].scan, scopes, context) for name in names]
+            return [scan.result() for scan in pending]
+
+
+def _scopes(tree: Tree) -> tuple[Scope, ...]:
+    """Each source is a scope: its objects may see each other, and no others."""
+    members: dict[str, list[Resource]] = {source.id: [] for source in tree.sources}
+    for resource in tree.resources:
+        members[resource.source].append(resource)
+    return tuple(Scope(resources=tuple(resources)) for resources in members.values() if resources)
