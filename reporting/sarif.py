@@ -133,7 +133,7 @@ def _suppressions(result: Result) -> list[sarif.Suppression] | None:
     if result.waiver is None:
         return None
     text = sarif_text("{} ({})", result.waiver.reason, result.waiver.owner)
-    return [sarif.Suppression(kind="external", status="accepted", justification=text)]
+    return [sarif.Suppression(kind="external", justification=text)]
 
 
 def _place(path: str, line: int, column: int, width: int) -> sarif.Location:

@@ -16,9 +16,7 @@ def runner_commands(log: str) -> list[str]:
     commands = []
     for row in re.split(r"\r\n|\r|\n", log):
         trimmed = row.lstrip()
-        if trimmed.startswith("::") and "::" in trimmed[2:]:
-            commands.append(row)
-        elif re.search(r"##\[[^\]]+\]", row):
+        if (trimmed.startswith("::") and "::" in trimmed[2:]) or re.search(r"##\[[^\]]+\]", row):
             commands.append(row)
     return commands
 
