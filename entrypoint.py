@@ -15,12 +15,15 @@ from types import FrameType
 import settings
 from model.errors import HardeningGateError
 
+READABLE = 0o022
+"""Unprivileged children must be able to read the copies that we make for them."""
 PATIENCE = 0.7
 """Seconds that children and private folders get to go away after a signal."""
 
 
 def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
     """Run one verb; the exit code is the answer (docs/usage.md, "Exit codes")."""
+    os.umask(READABLE)
     words = sys.argv[1:] if argv is None else argv
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave)

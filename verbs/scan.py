@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from scanners.registry import SCANNERS
-
 from controls import catalogue as catalogues
 from controls.assemble import Terms, assemble
 from controls.catalogue import Catalogue
@@ -24,6 +22,7 @@ from model.resource import Resource, Tree
 from process import Sandbox
 from reporting.text import Terminal, terminal
 from scanners.base import ScanContext, Scope
+from scanners.registry import SCANNERS
 from settings import ScanSettings, version
 from toolbox import Toolbox
 from verbs.compare import read_audit
@@ -162,6 +161,7 @@ class _Run:
             release_name=wanted.release_name,
             namespace=wanted.namespace,
             jobs=wanted.jobs,
+            timeout=wanted.timeout,
         )
 
     def _scans(self, tree: Tree) -> list[Scan]:
