@@ -1,0 +1,220 @@
+"""Renders one chart with one set of values through ``helm template``, in the sandbox and without a network.
+
+A chart that does not render is a Failure that says what to do; half a chart is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from manifests import files
+from manifests.chart_copy import Copier
+from manifests.charts import Chart, local_folders
+from manifests.chunks import Undecodable, chunks, decode
+from manifests.compose import Budget, Document
+from manifests.failures import failure
+from manifests.files import NotReadError
+from manifests.parse import Parsed, read
+from manifests.templates import Templates, header
+from model.errors import EnvironmentBrokenError
+from model.resource import Failure, Source, Stage
+from model.values import dig, text
+from process import End, Finished, Limits, Sandbox
+from toolbox import Toolbox
+
+OUTPUT: Final = 64 << 20
+MEMORY: Final = 4 << 30
+REASON: Final = 300
+"""Characters of Helm's message that are kept."""
+
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_]?)|\x9b[0-?]*[ -/]*[@-~]")
+CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+VALUE = re.compile(r"\.?Values\.([A-Za-z_][\w.-]*\w)")
+HINT = "Use --debug flag to render out invalid YAML"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What Helm is told besides the chart and its values."""
+
+    kube_version: str
+    api_versions: tuple[str, ...]
+    name: str
+    namespace: str
+    timeout: float
+    """Seconds for one chart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """A chart with one set of values."""
+
+    chart: Chart
+    source: Source
+    values: tuple[Path, ...]
+    sets: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Rendered:
+    """What came of it."""
+
+    rendering: Rendering
+    documents: list[tuple[Document, str]] = field(default_factory=list)
+    """Each with the reported path of its template."""
+    failures: list[Failure] = field(default_factory=list)
+
+
+def render_all(
+    renderings: Sequence[Rendering], release: Release, sandbox: Sandbox, toolbox: Toolbox, jobs: int
+) -> list[Rendered]:
+    """What comes of all charts, ``jobs`` at the same time, in their order. Without Helm each is a Failure."""
+    if not renderings:
+        return []
+    try:
+        helm = toolbox.check("helm", sandbox)
+    except EnvironmentBrokenError as error:
+        return [_not_rendered(rendering, error) for rendering in renderings]
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        return list(pool.map(lambda rendering: _render(rendering, release, sandbox, helm), renderings))
+
+
+def _not_rendered(rendering: Rendering, error: EnvironmentBrokenError) -> Rendered:
+    reason = NotReadError(f"Helm cannot be used: {error.message}", error.remedy)
+    return Rendered(rendering=rendering, failures=[chart_failure(rendering, rendering.chart.path, reason)])
+
+
+def _render(rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path) -> Rendered:
+    """The documents of a chart, or the Failure that stands for them."""
+    rendered = Rendered(rendering=rendering)
+    try:
+        output = _output(rendering, release, sandbox, helm)
+        _read_output(output, rendered)
+    except NotReadError as error:
+        rendered.documents.clear()
+        rendered.failures.append(chart_failure(rendering, rendering.chart.path, error))
+    return rendered
+
+
+def is_test(value: object) -> bool:
+    """Whether a rendered object is a Helm test and nothing else: not applied by an installation."""
+    hooks = text(dig(value, "metadata", "annotations", "helm.sh/hook")).split(",") if isinstance(value, dict) else []
+    return bool(hooks) and all(hook.strip() in {"test", "test-success", "test-failure"} for hook in hooks)
+
+
+def chart_failure(rendering: Rendering, path: str, error: NotReadError) -> Failure:
+    """A Failure of the chart, at it or at one of its templates: it stands for the chart and its values."""
+    touched = (rendering.chart.folder, *local_folders(rendering.chart), *rendering.values)
+    return failure(Stage.RENDER, path, error, touched, source=rendering.source.id)
+
+
+# ---------------------------------------------------------------- running Helm
+
+
+def _output(rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path) -> bytes:
+    with sandbox.folder("chart") as folder:
+        copier = Copier()
+        copier.copy(rendering.chart, folder / "chart")
+        values = tuple(
+            _copy_values(copier, file, folder / f"values-{n}.yaml") for n, file in enumerate(rendering.values)
+        )
+        finished = sandbox.run(
+            _command(helm, release, values, rendering.sets),
+            cwd=folder,
+            limits=Limits(seconds=release.timeout, memory=MEMORY, output=OUTPUT, file_size=OUTPUT),
+        )
+    if finished.end is not End.EXITED or finished.exit_code != 0:
+        raise _explain(finished, rendering, release)
+    return finished.stdout
+
+
+def _copy_values(copier: Copier, file: Path, target: Path) -> str:
+    try:
+        copier.copy_file(file, target)
+    except NotReadError as error:
+        raise NotReadError(f"the values file {files.reported(file.name)}: {error.reason}", error.remedy) from error
+    return target.name
+
+
+def _command(helm: Path, release: Release, values: Sequence[str], sets: Sequence[str]) -> tuple[str | Path, ...]:
+    """Schema validation is off: a ``$ref`` in ``values.schema.json`` would reach out (CVE-2025-55199)."""
+    return (
+        helm,
+        "template",
+        f"--namespace={release.namespace}",
+        f"--kube-version={release.kube_version}",
+        "--include-crds",
+        "--skip-schema-validation",
+        *(f"--api-versions={version}" for version in release.api_versions),
+        *(f"--values={name}" for name in values),
+        *(f"--set={assignment}" for assignment in sets),
+        "--",
+        release.name,
+        "./chart",
+    )
+
+
+# ---------------------------------------------------------------- what it printed
+
+
+def _read_output(output: bytes, rendered: Rendered) -> None:
+    try:
+        printed = decode(output)
+    except Undecodable as error:
+        raise NotReadError("the rendered text is not valid UTF-8", "correct the template that prints it") from error
+    templates, budget = Templates(rendered.rendering.chart), Budget()
+    template = None
+    for chunk in chunks(printed):
+        template = header(chunk.text) or template
+        path = templates.locate(template)
+        parsed = Parsed()
+        read(chunk, parsed, budget)
+        rendered.documents += [(document, path) for document in parsed.documents]
+        for remark in parsed.broken:
+            reason = f"the rendered text cannot be read: {remark.reason}"
+            remedy = "correct the template; 'helm template' shows what it renders"
+            rendered.failures.append(chart_failure(rendered.rendering, path, NotReadError(reason, remedy)))
+
+
+def clean(message: str) -> str:
+    """One line of plain text: no terminal codes, no control characters, beginning and end of what is too long."""
+    line = CONTROLS.sub(" ", ESCAPES.sub("", message)).strip()
+    return line if len(line) <= REASON else f"{line[: REASON // 3]} … {line[-REASON * 2 // 3 :]}"
+
+
+def _explain(finished: Finished, rendering: Rendering, release: Release) -> NotReadError:
+    chart = rendering.chart.path
+    if finished.end is End.TIMED_OUT:
+        return NotReadError(
+            f"Helm did not finish within {release.timeout:g} s", "raise --timeout, or simplify the chart"
+        )
+    if finished.end is End.TOO_MUCH_OUTPUT:
+        return NotReadError(f"the chart renders to more than {OUTPUT >> 20} MiB", "render less, or exclude the chart")
+    if finished.end is End.DISK_FULL:
+        return NotReadError("Helm filled the disk", "give the runner more space, or exclude the chart")
+    if finished.end is not End.EXITED or "out of memory" in finished.stderr or "cannot allocate" in finished.stderr:
+        reason = f"Helm was ended by its limits (exit code {finished.exit_code}, {MEMORY >> 30} GiB of memory)"
+        return NotReadError(reason, "look for endless or huge loops in the templates, or exclude the chart")
+    _, found, error = finished.stderr.rpartition("Error: ")
+    message = clean((error if found else finished.stderr).replace(HINT, ""))
+    reason = message or f"Helm failed with exit code {finished.exit_code} and said nothing"
+    return NotReadError(reason, next(_remedies(message, chart)))
+
+
+def _remedies(message: str, chart: str) -> Iterator[str]:
+    """What fits the message, best first."""
+    key = match[1] if (match := VALUE.search(message)) else "KEY"
+    if "missing in charts/ directory" in message:
+        yield f"vendor it: run 'helm dependency build {chart}' and commit charts/, or put the packed chart there"
+    if "kubeVersion" in message:
+        yield "pass a version that the chart supports with --kube-version"
+    if "execution error at" in message or "nil pointer evaluating" in message:
+        yield f"pass the value that the chart asks for: --values {chart}=FILE, or --set {chart}={key}=VALUE"
+    if "YAML parse error" in message:
+        yield "correct the template that the message names"
+    yield f"run 'helm template {chart}' to see the whole message, and correct the chart or its values"
