@@ -1,0 +1,1 @@
+"""Resources in, opinions out: one module a scanner, translated but never judged."""

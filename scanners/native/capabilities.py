@@ -1,0 +1,94 @@
+"""Linux capabilities that containers add and drop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from model.values import dig, sequence, text
+from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
+
+ALLOWED_BY_BASELINE = frozenset(
+    [
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ]
+)
+"""PSS baseline, ``check_capabilities_baseline``."""
+ALLOWED_BY_RESTRICTED = frozenset({"NET_BIND_SERVICE"})
+DANGEROUS = frozenset(
+    [
+        "ALL",
+        "BPF",
+        "CHECKPOINT_RESTORE",
+        "DAC_READ_SEARCH",
+        "LINUX_IMMUTABLE",
+        "MAC_ADMIN",
+        "MAC_OVERRIDE",
+        "NET_ADMIN",
+        "PERFMON",
+        "SYS_ADMIN",
+        "SYS_BOOT",
+        "SYS_MODULE",
+        "SYS_PTRACE",
+        "SYS_RAWIO",
+        "SYS_TIME",
+        "SYSLOG",
+    ]
+)
+"""Each reaches the kernel, other processes or other files of the node (capabilities(7))."""
+RAW_PACKETS = frozenset({"ALL", "NET_RAW"})
+
+
+@container_check("capabilities-added")
+def capabilities_added(container: ContainerView) -> Flaws:
+    """Outside of what the baseline standard allows."""
+    return _added(container, lambda name: name not in ALLOWED_BY_BASELINE, "is outside of the baseline standard")
+
+
+@container_check("capabilities-beyond-restricted")
+def capabilities_beyond_restricted(container: ContainerView) -> Flaws:
+    """PSS restricted, second half of ``check_capabilities_restricted``."""
+    return _added(container, lambda name: name not in ALLOWED_BY_RESTRICTED, "is outside of the restricted standard")
+
+
+@container_check("dangerous-capabilities-added")
+def dangerous_capabilities_added(container: ContainerView) -> Flaws:
+    """Close to root on the node."""
+    return _added(container, DANGEROUS.__contains__, "is close to root on the node")
+
+
+@container_check("net-raw-capability")
+def net_raw_capability(container: ContainerView) -> Flaws:
+    """Added; whether the default one is dropped is the concern of drop-all-capabilities."""
+    return _added(container, RAW_PACKETS.__contains__, "lets it craft raw packets")
+
+
+@container_check("drop-all-capabilities")
+def drop_all_capabilities(container: ContainerView) -> Flaws:
+    """PSS restricted, first half of ``check_capabilities_restricted``."""
+    dropped = sequence(dig(dict(container.security), "capabilities", "drop"))
+    if not any(plain_name(text(name)) == "ALL" for name in dropped):
+        yield Flaw(container.at("securityContext", "capabilities", "drop"), "does not drop ALL capabilities")
+
+
+def plain_name(name: str) -> str:
+    """Runtimes accept ``CAP_NET_RAW`` and ``net_raw`` for ``NET_RAW``."""
+    return name.upper().removeprefix("CAP_")
+
+
+def _added(container: ContainerView, is_wrong: Callable[[str], bool], why: str) -> Iterator[Flaw]:
+    for position, value in enumerate(sequence(dig(dict(container.security), "capabilities", "add"))):
+        name = plain_name(text(value))
+        if is_wrong(name):
+            yield Flaw(container.at("securityContext", "capabilities", "add", position), f"adds {name[:40]}: it {why}")

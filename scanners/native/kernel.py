@@ -1,0 +1,98 @@
+"""What confines a container in the kernel: seccomp, AppArmor, SELinux, sysctls, /proc."""
+
+from __future__ import annotations
+
+from model.values import Json, dig, mapping, sequence, text
+from scanners.native.engine import ContainerView, Flaw, Flaws, PodView, container_check, pod_check
+
+SECCOMP_TYPES = frozenset({"RuntimeDefault", "Localhost"})
+APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
+SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+"""PSS baseline, ``check_seLinuxOptions``; the last one since Kubernetes 1.31."""
+SAFE_SYSCTLS = frozenset(
+    {
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.tcp_wmem",
+    }
+)
+"""PSS baseline, ``check_sysctls``, as of Kubernetes 1.32."""
+
+
+@container_check("seccomp-profile")
+def seccomp_profile(container: ContainerView) -> Flaws:
+    """PSS restricted, ``check_seccompProfile_restricted``: unset is not enough; the container's word wins."""
+    profile = container.setting("seccompProfile")
+    kind = dig(profile, "type")
+    if kind in SECCOMP_TYPES:
+        return
+    path = (*container.at_setting("seccompProfile"), "type")
+    yield Flaw(path, "runs without seccomp" if kind == "Unconfined" else "sets no seccomp profile")
+
+
+@container_check("apparmor-profile")
+def apparmor_profile(container: ContainerView) -> Flaws:
+    """PSS baseline, ``check_appArmorProfile``: unset is the runtime's default and fine."""
+    kind = dig(container.setting("appArmorProfile"), "type")
+    if kind is not None and kind not in {"RuntimeDefault", "Localhost"}:
+        yield Flaw((*container.at_setting("appArmorProfile"), "type"), "runs without its AppArmor profile")
+        return
+    name = f"{APPARMOR_ANNOTATION}{container.container.name}"
+    value = container.pod.annotations.get(name)
+    if value is not None and not _is_apparmor_profile(value):
+        yield Flaw(container.pod.at_metadata("annotations", name), "an annotation takes its AppArmor profile away")
+
+
+def _is_apparmor_profile(value: Json) -> bool:
+    return (text(value) in {"", "runtime/default"} and isinstance(value, str)) or text(value).startswith("localhost/")
+
+
+@container_check("selinux-custom-options")
+def selinux_custom_options(container: ContainerView) -> Flaws:
+    """PSS baseline, ``check_seLinuxOptions``: of the pod and of the container, each for itself."""
+    for path, context in (
+        (container.at("securityContext", "seLinuxOptions"), container.security),
+        (container.pod.at("securityContext", "seLinuxOptions"), container.pod.security),
+    ):
+        options = mapping(context.get("seLinuxOptions"))
+        if (options.get("type") or "") not in SELINUX_TYPES:
+            yield Flaw((*path, "type"), "sets an SELinux type that is no type for containers")
+        for name in ("user", "role"):
+            if options.get(name):
+                yield Flaw((*path, name), f"sets an SELinux {name}")
+
+
+@container_check("proc-mount-unmasked")
+def proc_mount_unmasked(container: ContainerView) -> Flaws:
+    """PSS restricted, ``check_procMount_restricted``: in a pod with user namespaces, too."""
+    if container.security.get("procMount") not in {None, "", "Default"}:
+        yield Flaw(container.at("securityContext", "procMount"), "sees /proc without its masks")
+
+
+@pod_check("unsafe-sysctls")
+def unsafe_sysctls(pod: PodView) -> Flaws:
+    """PSS baseline, ``check_sysctls``."""
+    for position, sysctl in enumerate(sequence(pod.security.get("sysctls"))):
+        name = text(mapping(sysctl).get("name"))
+        if name.replace("/", ".") not in SAFE_SYSCTLS:
+            path = pod.at("securityContext", "sysctls", position, "name")
+            yield Flaw(path, f"sets the kernel parameter {name[:60]}, which is not a safe one")
+
+
+@container_check("linux-hardening")
+def linux_hardening(container: ContainerView) -> Flaws:
+    """At least one of the kernel's means is in use."""
+    settings = ("seccompProfile", "appArmorProfile", "seLinuxOptions")
+    dropped = sequence(dig(dict(container.security), "capabilities", "drop"))
+    annotated = f"{APPARMOR_ANNOTATION}{container.container.name}" in container.pod.annotations
+    if not dropped and not annotated and not any(container.setting(name) for name in settings):
+        yield Flaw(container.at("securityContext"), "uses none of seccomp, AppArmor, SELinux or dropped capabilities")

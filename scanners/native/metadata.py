@@ -1,0 +1,48 @@
+"""What an object says about itself: namespace, keys, owner, service account."""
+
+from __future__ import annotations
+
+from model.resource import Resource
+from scanners.native.engine import Flaw, Flaws, PodView, object_check, pod_check
+
+
+@object_check("duplicate-keys")
+def duplicate_keys(resource: Resource) -> Flaws:
+    """Kubernetes keeps the last one; strict clients refuse the object."""
+    for path in resource.duplicate_keys:
+        yield Flaw(path, f"holds the key {str(path[-1])[:60]} twice")
+
+
+@object_check("default-namespace")
+def default_namespace(resource: Resource) -> Flaws:
+    """Written down as such; without a namespace the object goes where it is applied to."""
+    if resource.ref.namespace == "default":
+        yield Flaw(("metadata", "namespace"), "lives in the default namespace")
+
+
+@object_check("kube-system-namespace")
+def kube_system_namespace(resource: Resource) -> Flaws:
+    """Beside the control plane."""
+    if resource.ref.namespace == "kube-system":
+        yield Flaw(("metadata", "namespace"), "lives in kube-system, beside the control plane")
+
+
+@object_check("naked-pod")
+def naked_pod(resource: Resource) -> Flaws:
+    """A pod that no controller owns."""
+    if resource.ref.kind == "Pod" and not resource.ref.group:
+        yield Flaw(("kind",), "is a bare pod that nobody restarts on another node")
+
+
+@pod_check("deprecated-service-account-field")
+def deprecated_service_account_field(pod: PodView) -> Flaws:
+    """The old alias beside or instead of ``serviceAccountName``."""
+    if pod.spec.get("serviceAccount"):
+        yield Flaw(pod.at("serviceAccount"), "uses the deprecated field serviceAccount")
+
+
+@pod_check("service-account-token-automount")
+def service_account_token_automount(pod: PodView) -> Flaws:
+    """Unset mounts the token, unless the service account says otherwise."""
+    if pod.spec.get("automountServiceAccountToken") is not False:
+        yield Flaw(pod.at("automountServiceAccountToken"), "mounts a token of the Kubernetes API")

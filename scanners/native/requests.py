@@ -1,0 +1,54 @@
+"""Requests and limits of containers, and of the pod as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.values import Json, dig
+from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
+
+NOTHING = (None, "", 0, "0")
+
+
+@container_check("cpu-limits")
+def cpu_limits(container: ContainerView) -> Flaws:
+    """A limit of the pod (Kubernetes 1.34) holds for all its containers."""
+    return _missing(container, "limits", "cpu", "has no CPU limit")
+
+
+@container_check("cpu-requests")
+def cpu_requests(container: ContainerView) -> Flaws:
+    """A limit without a request is a request as well (Kubernetes defaults it)."""
+    return _missing(container, "requests", "cpu", "has no CPU request")
+
+
+@container_check("memory-limits")
+def memory_limits(container: ContainerView) -> Flaws:
+    """A limit of the pod (Kubernetes 1.34) holds for all its containers."""
+    return _missing(container, "limits", "memory", "has no memory limit")
+
+
+@container_check("memory-requests")
+def memory_requests(container: ContainerView) -> Flaws:
+    """A limit without a request is a request as well (Kubernetes defaults it)."""
+    return _missing(container, "requests", "memory", "has no memory request")
+
+
+@container_check("ephemeral-storage-resources")
+def ephemeral_storage_resources(container: ContainerView) -> Flaws:
+    """Both, as the scheduler and the kubelet need them."""
+    yield from _missing(container, "requests", "ephemeral-storage", "has no request for ephemeral storage")
+    yield from _missing(container, "limits", "ephemeral-storage", "has no limit for ephemeral storage")
+
+
+def _missing(container: ContainerView, kind: str, name: str, message: str) -> Iterator[Flaw]:
+    """A quantity that neither the container nor its pod states."""
+    own, pod = container.value.get("resources"), container.pod.spec.get("resources")
+    if not any(_is_stated(resources, kind, name) for resources in (own, pod)):
+        yield Flaw(container.at("resources", kind, name), message)
+
+
+def _is_stated(resources: Json, kind: str, name: str) -> bool:
+    if dig(resources, kind, name) not in NOTHING:
+        return True
+    return kind == "requests" and dig(resources, "limits", name) not in NOTHING

@@ -1,0 +1,121 @@
+"""Volumes that reach the node, and the root filesystem."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+
+from model.values import Json, mapping, sequence, text
+from scanners.native.engine import ContainerView, Flaw, Flaws, PodView, container_check, pod_check
+
+RESTRICTED_TYPES = frozenset(
+    [
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "image",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    ]
+)
+"""PSS restricted, ``check_restrictedVolumes``; ``image`` as of Kubernetes 1.33."""
+SENSITIVE = (
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
+    "/var/lib/rancher",
+    "/var/log",
+    "/var/run",
+)
+SOCKETS = frozenset(
+    {
+        "containerd.sock",
+        "cri-dockerd.sock",
+        "crio.sock",
+        "docker.sock",
+        "dockershim.sock",
+        "buildkitd.sock",
+        "podman.sock",
+    }
+)
+
+
+@pod_check("host-path-volume")
+def host_path_volume(pod: PodView) -> Flaws:
+    """PSS baseline, ``check_hostPathVolumes``."""
+    for position, _, _ in _host_paths(pod):
+        yield Flaw(pod.at("volumes", position, "hostPath"), "mounts a directory of the node")
+
+
+@pod_check("sensitive-host-path")
+def sensitive_host_path(pod: PodView) -> Flaws:
+    """A system directory of the node, or something inside it."""
+    for position, _, path in _host_paths(pod):
+        if any(path == place or (place != "/" and path.startswith(f"{place}/")) for place in SENSITIVE):
+            yield Flaw(
+                pod.at("volumes", position, "hostPath", "path"), f"mounts {path[:80]}, a system path of the node"
+            )
+
+
+@pod_check("writable-host-path")
+def writable_host_path(pod: PodView) -> Flaws:
+    """Mounted without ``readOnly`` by some container."""
+    names = {name: position for position, name, _ in _host_paths(pod)}
+    for container in pod.pod.containers:
+        for number, mount in enumerate(sequence(container.value.get("volumeMounts"))):
+            mounted = mapping(mount)
+            if text(mounted.get("name")) in names and mounted.get("readOnly") is not True:
+                path = (*container.path, "volumeMounts", number, "readOnly")
+                yield Flaw(path, f"container {container.key} may write to a directory of the node")
+
+
+@pod_check("runtime-socket-mount")
+def runtime_socket_mount(pod: PodView) -> Flaws:
+    """The socket itself, by its name, wherever it lies."""
+    for position, _, path in _host_paths(pod):
+        if posixpath.basename(path) in SOCKETS:
+            yield Flaw(pod.at("volumes", position, "hostPath", "path"), "mounts the socket of the container runtime")
+
+
+@pod_check("restricted-volume-types")
+def restricted_volume_types(pod: PodView) -> Flaws:
+    """PSS restricted, ``check_restrictedVolumes``: a volume without any source counts as emptyDir."""
+    for position, volume in enumerate(sequence(pod.spec.get("volumes"))):
+        kinds = sorted(key for key, value in mapping(volume).items() if key != "name" and value is not None)
+        for kind in kinds:
+            if kind not in RESTRICTED_TYPES:
+                yield Flaw(pod.at("volumes", position, kind), f"mounts a volume of type {kind[:40]}")
+
+
+@container_check("read-only-root-filesystem")
+def read_only_root_filesystem(container: ContainerView) -> Flaws:
+    """Unset is writable."""
+    if container.security.get("readOnlyRootFilesystem") is not True:
+        yield Flaw(container.at("securityContext", "readOnlyRootFilesystem"), "may write to its root filesystem")
+
+
+def _host_paths(pod: PodView) -> Iterator[tuple[int, str, str]]:
+    """Position, name and normal path of each hostPath volume."""
+    for position, volume in enumerate(sequence(pod.spec.get("volumes"))):
+        fields: Mapping[str, Json] = mapping(volume)
+        if fields.get("hostPath") is not None:
+            path = posixpath.normpath("/" + text(mapping(fields["hostPath"]).get("path")).lstrip("/"))
+            yield position, text(fields.get("name")), path

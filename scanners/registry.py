@@ -1,0 +1,12 @@
+"""Every scanner by its name. Adding one is a module and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scanners import native
+from scanners.base import Scanner
+
+SCANNERS: Mapping[str, Scanner] = {
+    native.NAME: native,
+}
