@@ -130,7 +130,7 @@ def _incomplete(allowed: AllowIncomplete, head: Audit, comparison: Comparison | 
         return
     failures = head.unscanned
     if allowed is AllowIncomplete.EXISTING and comparison is not None:
-        known = {_same(failure) for failure in comparison.base.unscanned}
+        known = {_same(failure) for failure in comparison.base.unscanned if not _is_a_scanner(failure)}
         failures = tuple(failure for failure in failures if _same(failure) not in known)
     if failures:
         yield _Block(
@@ -143,6 +143,11 @@ def _incomplete(allowed: AllowIncomplete, head: Audit, comparison: Comparison | 
                 remedy=failures[0].remedy if len(failures) == 1 else "See what each of them needs.",
             )
         )
+
+
+def _is_a_scanner(failure: Failure) -> bool:
+    """A scanner that looked at nothing says nothing about either side: no change is too old for that."""
+    return failure.scanner is not None and failure.resource is None
 
 
 def _same(failure: Failure) -> tuple[object, ...]:

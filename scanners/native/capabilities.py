@@ -8,7 +8,7 @@ from model.values import dig, sequence, text
 from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
 
 ALLOWED_BY_BASELINE = frozenset(
-    [
+    {
         "AUDIT_WRITE",
         "CHOWN",
         "DAC_OVERRIDE",
@@ -22,12 +22,14 @@ ALLOWED_BY_BASELINE = frozenset(
         "SETPCAP",
         "SETUID",
         "SYS_CHROOT",
-    ]
+    }
 )
-"""PSS baseline, ``check_capabilities_baseline``."""
+"""PSS baseline, ``check_capabilities_baseline``: spelt exactly so."""
 ALLOWED_BY_RESTRICTED = frozenset({"NET_BIND_SERVICE"})
+DEFAULT = ALLOWED_BY_BASELINE | {"NET_RAW"}
+"""What runtimes give to a container that says nothing."""
 DANGEROUS = frozenset(
-    [
+    {
         "ALL",
         "BPF",
         "CHECKPOINT_RESTORE",
@@ -37,14 +39,14 @@ DANGEROUS = frozenset(
         "MAC_OVERRIDE",
         "NET_ADMIN",
         "PERFMON",
+        "SYSLOG",
         "SYS_ADMIN",
         "SYS_BOOT",
         "SYS_MODULE",
         "SYS_PTRACE",
         "SYS_RAWIO",
         "SYS_TIME",
-        "SYSLOG",
-    ]
+    }
 )
 """Each reaches the kernel, other processes or other files of the node (capabilities(7))."""
 RAW_PACKETS = frozenset({"ALL", "NET_RAW"})
@@ -65,21 +67,25 @@ def capabilities_beyond_restricted(container: ContainerView) -> Flaws:
 @container_check("dangerous-capabilities-added")
 def dangerous_capabilities_added(container: ContainerView) -> Flaws:
     """Close to root on the node."""
-    return _added(container, DANGEROUS.__contains__, "is close to root on the node")
+    return _added(container, lambda name: plain_name(name) in DANGEROUS, "is close to root on the node")
 
 
 @container_check("net-raw-capability")
 def net_raw_capability(container: ContainerView) -> Flaws:
     """Added; whether the default one is dropped is the concern of drop-all-capabilities."""
-    return _added(container, RAW_PACKETS.__contains__, "lets it craft raw packets")
+    return _added(container, lambda name: plain_name(name) in RAW_PACKETS, "lets it craft raw packets")
 
 
 @container_check("drop-all-capabilities")
 def drop_all_capabilities(container: ContainerView) -> Flaws:
-    """PSS restricted, first half of ``check_capabilities_restricted``."""
+    """PSS restricted, first half of ``check_capabilities_restricted``; adding most of them back undoes the drop."""
     dropped = sequence(dig(dict(container.security), "capabilities", "drop"))
+    added = {plain_name(text(name)) for name in sequence(dig(dict(container.security), "capabilities", "add"))}
     if not any(plain_name(text(name)) == "ALL" for name in dropped):
         yield Flaw(container.at("securityContext", "capabilities", "drop"), "does not drop ALL capabilities")
+    elif len(added & DEFAULT) > len(DEFAULT) // 2:
+        path = container.at("securityContext", "capabilities", "add")
+        yield Flaw(path, "drops ALL capabilities and adds most of the default ones back")
 
 
 def plain_name(name: str) -> str:
@@ -89,6 +95,6 @@ def plain_name(name: str) -> str:
 
 def _added(container: ContainerView, is_wrong: Callable[[str], bool], why: str) -> Iterator[Flaw]:
     for position, value in enumerate(sequence(dig(dict(container.security), "capabilities", "add"))):
-        name = plain_name(text(value))
+        name = text(value)
         if is_wrong(name):
             yield Flaw(container.at("securityContext", "capabilities", "add", position), f"adds {name[:40]}: it {why}")

@@ -89,6 +89,11 @@ def test_existing_unscanned_items_pass_until_they_are_touched() -> None:
     assert against(OPEN, audit([resource()]), base).exit_code == 3
 
 
+def test_a_scanner_that_looked_at_nothing_on_both_sides_is_not_existing_but_broken() -> None:
+    both = audit([resource()], failures=[failure(".", stage=Stage.SCAN, scanner="trivy", source=None)])
+    assert against(OPEN, both, both).exit_code == 3
+
+
 def test_allow_incomplete_none_blocks_old_ones_too_and_all_blocks_none() -> None:
     base = audit([resource()], failures=[failure()])
     assert against(Gate(fail_on_new=None, allow_incomplete=AllowIncomplete.NONE), base, base).exit_code == 3

@@ -1,0 +1,138 @@
+"""The normalised copy that external scanners read: one object a file, names of ours, and the way back.
+
+Every external scanner silently drops something: nameless objects, equal identities, null settings, documents behind an
+odd separator. In the copy none of that is left.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.resource import ContainerKind, Resource
+from model.values import FieldPath, Json
+
+UNNAMED = "unnamed"
+INSPECTED = frozenset({ContainerKind.MAIN, ContainerKind.INIT})
+"""No external scanner looks at ephemeral containers."""
+Identity = tuple[str, str, str]
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Copy:
+    """One object as scanners see it."""
+
+    resource: Resource
+    file: str
+    text: str
+    identity: Identity
+    """(kind, namespace, name) in the copy, unique in its set."""
+    renamed: bool
+    """The name is not the object's own."""
+    lines: Mapping[int, str]
+    """``Container.key`` by the one line on which the container stands."""
+
+    @property
+    def inspected(self) -> tuple[str, ...]:
+        """Keys of the containers that external scanners look at."""
+        return tuple(container.key for container in self.resource.containers if container.kind in INSPECTED)
+
+
+def make_copies(resources: Iterable[Resource]) -> tuple[Copy, ...]:
+    """Copies of objects that may see each other; identities that are taken get another name."""
+    taken: set[Identity] = set()
+    copies = []
+    for number, resource in enumerate(resources, 1):
+        ref = resource.ref
+        own = (ref.kind, ref.namespace, ref.name)
+        identity, attempt = (ref.kind, ref.namespace, ref.name or UNNAMED), 1
+        while identity in taken:
+            attempt += 1
+            identity = (ref.kind, ref.namespace, f"{ref.name or UNNAMED}-{attempt}")
+        taken.add(identity)
+        text, lines = _write(resource, identity[2])
+        copies.append(
+            Copy(
+                resource=resource,
+                file=f"o{number:06}.yaml",
+                text=text,
+                identity=identity,
+                renamed=identity != own,
+                lines=lines,
+            )
+        )
+    return tuple(copies)
+
+
+def write_copies(copies: Sequence[Copy], folder: Path) -> None:
+    """Write each copy into a folder that the scanner may read."""
+    for copy in copies:
+        (folder / copy.file).write_text(copy.text, encoding="utf-8")
+
+
+def _write(resource: Resource, name: str) -> tuple[str, dict[int, str]]:
+    """JSON, which is YAML too, with each container on a line of its own."""
+    value = _without_nulls(dict(resource.value))
+    assert isinstance(value, dict)
+    metadata = value.get("metadata")
+    value["metadata"] = {**(metadata if isinstance(metadata, dict) else {}), "name": name}
+    keys = []
+    for container in resource.containers:
+        _put_name(value, container.path, container.key)
+        keys.append((container.path, container.key))
+    return _one_line_a_container(value, keys)
+
+
+def _without_nulls(value: Json) -> Json:
+    """A null setting is an absent one for Kubernetes, and blinds scanners."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
+
+
+def _put_name(value: Json, path: FieldPath, name: str) -> None:
+    node = _at(value, path)
+    assert isinstance(node, dict), "a container is a mapping"
+    node["name"] = name
+
+
+def _at(value: Json, path: FieldPath) -> Json:
+    for step in path:
+        assert isinstance(value, (dict, list)), "containers lie in mappings and lists"
+        value = value[step]  # type: ignore[index]
+    return value
+
+
+def _one_line_a_container(value: Json, containers: Sequence[tuple[FieldPath, str]]) -> tuple[str, dict[int, str]]:
+    """The text, and the key of the container that stands on a line."""
+    mark = _unused_mark(_dump(value))
+    texts = []
+    for number, (path, _) in enumerate(containers):
+        siblings, position = _at(value, path[:-1]), path[-1]
+        assert isinstance(siblings, list), "containers stand in lists"
+        assert isinstance(position, int), "containers stand in lists"
+        texts.append(_dump(siblings[position]))
+        siblings[position] = f"{mark}{number}{mark}"
+    pieces = re.split(f'"{mark}([0-9]+){mark}"', _dump(value))
+    order = [int(number) for number in pieces[1::2]]
+    lines = {2 * (place + 1): containers[number][1] for place, number in enumerate(order)}
+    pieces[1::2] = [f"\n{texts[number]}\n" for number in order]
+    return "".join((*pieces, "\n")), lines
+
+
+def _unused_mark(text: str) -> str:
+    number = 0
+    while f"@{number}@" in text:
+        number += 1
+    return f"@{number}@"
+
+
+def _dump(value: Json) -> str:
+    """JSON on one line that every YAML reader takes: YAML knows no surrogates, and breaks lines at U+2028."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,131 @@
+"""Polaris: one start for each scope, since it looks across objects. Its report names objects, never files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from model.finding import OBJECT, Drop, Finding, Missing, Opinion, Scan, ScanStatus
+from model.resource import Resource
+from process import Limits
+from scanners.base import ScanContext, Scope
+from scanners.copies import Copy, make_copies, write_copies
+from scanners.runs import UnusableReport, missing, read_report
+
+NAME: str = "polaris"
+TOOL: str | None = "polaris"
+ABOUT_NAMES = frozenset({"metadataAndInstanceMismatched"})
+"""Rules whose verdict depends on the object's name."""
+RENAMED = "the object has another name in the copy that Polaris read"
+
+Verdict = tuple[str, str, bool, str, str]
+"""Container (or ``OBJECT``), rule, whether it passed, message, severity."""
+
+
+def supports(resource: Resource) -> bool:  # noqa: ARG001 the Protocol's signature
+    """Polaris lists every object with a name; in the copy all have one."""
+    return True
+
+
+def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
+    """Each scope on its own, several at a time."""
+    with ThreadPoolExecutor(max_workers=context.jobs) as pool:
+        answers = list(pool.map(lambda scope: _scan_scope(scope, context), scopes))
+    opinions: dict[Resource, Opinion] = {}
+    absent: dict[Resource, Missing] = {}
+    for seen, unseen, _ in answers:
+        opinions.update(seen)
+        absent.update(unseen)
+    failed = bool(absent) and not opinions
+    return Scan(
+        scanner=NAME,
+        version=context.toolbox.pin(NAME).version,
+        status=ScanStatus.FAILED if failed else ScanStatus.OK,
+        reason=next(iter(absent.values())).reason if failed else None,
+        opinions=opinions,
+        missing=absent,
+        raw_findings=sum(raw for _, _, raw in answers),
+    )
+
+
+def _scan_scope(scope: Scope, context: ScanContext) -> tuple[dict[Resource, Opinion], dict[Resource, Missing], int]:
+    """Opinions, absent resources, and the raw number of failing verdicts."""
+    copies = make_copies(scope.resources)
+    try:
+        report = _run(copies, context)
+        verdicts = dict(_parse(report))
+    except UnusableReport as error:
+        return {}, dict.fromkeys(scope.resources, missing(NAME, error.reason)), 0
+    opinions, absent = {}, {}
+    for copy in copies:
+        if copy.identity in verdicts:
+            opinions[copy.resource] = _opinion(copy, verdicts[copy.identity])
+        else:
+            absent[copy.resource] = missing(NAME, "Polaris printed nothing about this object")
+    shown = (rows for identity, rows in verdicts.items() if identity in {copy.identity for copy in copies})
+    return opinions, absent, sum(not passed for rows in shown for _, _, passed, _, _ in rows)
+
+
+def _run(copies: Sequence[Copy], context: ScanContext) -> Any:  # noqa: ANN401 JSON of somebody else
+    with context.sandbox.folder(NAME) as folder:
+        objects = folder / "objects"
+        objects.mkdir()
+        write_copies(copies, objects)
+        finished = context.sandbox.run(
+            _command(context.toolbox.path(NAME), objects),
+            cwd=folder,
+            limits=Limits(seconds=context.timeout),
+        )
+    return read_report(NAME, finished)
+
+
+def _command(binary: Path, objects: Path) -> tuple[str, ...]:
+    return (
+        str(binary),
+        "audit",
+        "--audit-path",
+        str(objects),
+        "--format",
+        "json",
+        "--disallow-exemptions",
+    )
+
+
+def _parse(report: Any) -> Iterator[tuple[tuple[str, str, str], list[Verdict]]]:  # noqa: ANN401 JSON of somebody else
+    """Verdicts by (kind, namespace, name). Raises UnusableReport for another shape."""
+    try:
+        for row in report["Results"] or ():
+            pod = row["PodResult"] or {"Results": {}, "ContainerResults": ()}
+            verdicts = [*_verdicts(OBJECT, row["Results"]), *_verdicts(OBJECT, pod["Results"])]
+            for container in pod["ContainerResults"] or ():
+                verdicts += _verdicts(container["Name"], container["Results"])
+            yield (row["Kind"], row["Namespace"], row["Name"]), verdicts
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnusableReport(f"Polaris printed a report of an unknown shape ({error!r})", splittable=False) from error
+
+
+def _verdicts(container: str, results: Mapping[str, Any] | None) -> Iterator[Verdict]:
+    for rule, result in sorted((results or {}).items()):
+        yield container, rule, bool(result["Success"]), str(result["Message"]), str(result["Severity"])
+
+
+def _opinion(copy: Copy, verdicts: Sequence[Verdict]) -> Opinion:
+    keys = {container.key for container in copy.resource.containers}
+    findings, drops = [], []
+    passed: dict[str, set[str]] = {OBJECT: set(), **{key: set() for key in copy.inspected}}
+    for container, rule, success, message, severity in verdicts:
+        subject = container if container in keys else OBJECT
+        if copy.renamed and rule in ABOUT_NAMES:
+            if not success:
+                drops.append(Drop(scanner=NAME, rule=rule, reason=RENAMED))
+        elif success:
+            passed[subject].add(rule)
+        else:
+            findings.append(Finding(rule=rule, container=subject, message=message, severity=severity))
+    return Opinion(
+        findings=tuple(findings),
+        passed={subject: frozenset(rules) for subject, rules in passed.items()},
+        drops=tuple(drops),
+    )
