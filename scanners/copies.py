@@ -16,6 +16,8 @@ from model.resource import ContainerKind, Resource
 from model.values import FieldPath, Json
 
 UNNAMED = "unnamed"
+HEADER = "# a normalised copy\n"
+"""Makes the text YAML but not JSON: Trivy's JSON reader refuses negative numbers."""
 INSPECTED = frozenset({ContainerKind.MAIN, ContainerKind.INIT})
 """No external scanner looks at ephemeral containers."""
 Identity = tuple[str, str, str]
@@ -121,9 +123,9 @@ def _one_line_a_container(value: Json, containers: Sequence[tuple[FieldPath, str
         siblings[position] = f"{mark}{number}{mark}"
     pieces = re.split(f'"{mark}([0-9]+){mark}"', _dump(value))
     order = [int(number) for number in pieces[1::2]]
-    lines = {2 * (place + 1): containers[number][1] for place, number in enumerate(order)}
+    lines = {2 * place + 3: containers[number][1] for place, number in enumerate(order)}
     pieces[1::2] = [f"\n{texts[number]}\n" for number in order]
-    return "".join((*pieces, "\n")), lines
+    return "".join((HEADER, *pieces, "\n")), lines
 
 
 def _unused_mark(text: str) -> str:
