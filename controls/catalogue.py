@@ -54,6 +54,13 @@ class Catalogue:
         routed = (route.control for route in self.routes.get((scanner, rule), ()))
         return tuple(dict.fromkeys((*self.aliases.get((scanner, rule), ()), *routed)))
 
+    def within_reach(self, scanners: Iterable[str]) -> frozenset[str]:
+        """Ids of the controls that one of these scanners has a rule for."""
+        wanted = set(scanners)
+        listed = {id_ for (scanner, _), ids in self.aliases.items() if scanner in wanted for id_ in ids}
+        routed = {route.control for (scanner, _), rows in self.routes.items() if scanner in wanted for route in rows}
+        return frozenset(listed | routed)
+
     def knows(self, scanner: str, rule: str) -> bool:
         """Whether the rule is listed at all."""
         key = (scanner, rule)

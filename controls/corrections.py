@@ -136,6 +136,39 @@ def _bears_no_containers(evidence: Evidence) -> bool:
     return not any(container.kind is ContainerKind.MAIN for container in evidence.resource.containers)
 
 
+TRIVYS_PODS = frozenset(
+    {
+        "CronJob",
+        "DaemonSet",
+        "Deployment",
+        "DeploymentConfig",
+        "Job",
+        "Pod",
+        "ReplicaSet",
+        "ReplicationController",
+        "StatefulSet",
+    }
+)
+"""Kinds in which Trivy finds the pod."""
+
+
+def _is_custom_workload(evidence: Evidence) -> bool:
+    return evidence.resource.ref.kind not in TRIVYS_PODS
+
+
+def _is_a_binding(evidence: Evidence) -> bool:
+    return evidence.resource.ref.kind in {"RoleBinding", "ClusterRoleBinding"}
+
+
+def _has_own_context(evidence: Evidence) -> bool:
+    return bool(evidence.security_context)
+
+
+def _takes_flags_in_args(evidence: Evidence) -> bool:
+    """The flags of a control-plane component stand where Trivy does not read them."""
+    return any(sequence(container.value.get("args")) for container in evidence.resource.containers)
+
+
 def _is_no_bare_pod(evidence: Evidence) -> bool:
     return evidence.resource.ref.kind != "Pod"
 
@@ -228,6 +261,13 @@ CORRECTIONS: tuple[Correction, ...] = (
     ),
     Correction(
         scanner="kube-score",
+        rule="container-image-pull-policy",
+        verdict=FAILED,
+        holds=_is_pulled_always_by_default,
+        reason="kube-score takes the port of a registry for a tag; Kubernetes sets Always itself for latest or no tag",
+    ),
+    Correction(
+        scanner="kube-score",
         rule="container-seccomp-profile",
         verdict=PASSED,
         holds=_some_context_has("Unconfined", "seccompProfile", "type"),
@@ -307,6 +347,40 @@ CORRECTIONS: tuple[Correction, ...] = (
             reason="Trivy judges bare pods only by this rule",
         )
         for rule in ("KSV-0036", "KSV-0103")
+    ),
+    *(
+        Correction(
+            scanner="trivy",
+            rule=rule,
+            verdict=PASSED,
+            holds=_is_custom_workload,
+            reason="Trivy does not find the pod inside a custom resource",
+        )
+        for rule in ("KSV-0102", "KSV-0105", "KSV-0106")
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0054",
+        verdict=PASSED,
+        holds=_is_a_binding,
+        reason="Trivy looks at roles only by this rule",
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0118",
+        verdict=FAILED,
+        holds=_has_own_context,
+        reason="Trivy wants a security context on the pod even where the container has its own",
+    ),
+    *(
+        Correction(
+            scanner="trivy",
+            rule=f"KCV-{number:04}",
+            verdict=PASSED,
+            holds=_takes_flags_in_args,
+            reason="Trivy reads the flags of a component in its command only, not in its arguments",
+        )
+        for number in range(1, 48)
     ),
     Correction(
         scanner="trivy",

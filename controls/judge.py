@@ -81,11 +81,7 @@ class Judge:
         self.keep_passed = keep_passed
         self.applicability = Applicability(catalogue.controls)
         self.weights = {control.id: control.severity.weight for control in catalogue.controls.values()}
-        self.ruled = frozenset(
-            control.id
-            for control in catalogue.controls.values()
-            if any(control.rules.get(scan.scanner) for scan in scans)
-        )
+        self.ruled = catalogue.within_reach(scan.scanner for scan in scans)
         self._passes: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
 
     def judge(self, sources: Iterable[Source], resources: Sequence[Resource]) -> Judgement:

@@ -92,9 +92,11 @@ def unsafe_sysctls(pod: PodView) -> Flaws:
 
 @container_check("linux-hardening")
 def linux_hardening(container: ContainerView) -> Flaws:
-    """At least one of the kernel's means is in use."""
-    settings = ("seccompProfile", "appArmorProfile", "seLinuxOptions")
-    dropped = sequence(dig(dict(container.security), "capabilities", "drop"))
+    """At least one of the kernel's means is in use; Unconfined is none, nor is a drop that ALL undoes."""
+    profiles = [dig(container.setting(name), "type") for name in ("seccompProfile", "appArmorProfile")]
+    confined = any(profile not in {None, "", "Unconfined"} for profile in profiles)
     annotated = f"{APPARMOR_ANNOTATION}{container.container.name}" in container.pod.annotations
-    if not dropped and not annotated and not any(container.setting(name) for name in settings):
+    capabilities = mapping(container.security.get("capabilities"))
+    dropped = sequence(capabilities.get("drop")) and "ALL" not in sequence(capabilities.get("add"))
+    if not (confined or annotated or dropped or container.setting("seLinuxOptions")):
         yield Flaw(container.at("securityContext"), "uses none of seccomp, AppArmor, SELinux or dropped capabilities")

@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from manifests.load import LoadRequest, load
 from model.resource import Tree
 from process import Sandbox
 from toolbox import Toolbox
-
-settings.register_profile("unhurried", deadline=None)  # a busy machine is no defect
-settings.load_profile("unhurried")
 
 Write = Callable[[Mapping[str, str]], Path]
 Load = Callable[..., Tree]
@@ -32,19 +27,6 @@ def write(tmp_path: Path) -> Write:
         return root
 
     return write_files
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture
-def toolbox() -> Toolbox:
-    """The real one of this machine."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Toolbox(Path(os.environ.get("HARDENING_GATE_HOME") or f"{cache}/hardening-gate"))
 
 
 @pytest.fixture

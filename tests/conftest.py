@@ -1,0 +1,29 @@
+"""What tests of several rooms share: a private sandbox, and the real binaries that ``make tools`` builds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from process import Sandbox
+from toolbox import Toolbox
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no defect
+settings.load_profile("unhurried")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def toolbox() -> Toolbox:
+    """The real binaries; a test that uses one fails, with the next step, where it is absent."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    return Toolbox(Path(os.environ.get("HARDENING_GATE_HOME") or f"{cache}/hardening-gate"))

@@ -1,0 +1,125 @@
+"""The real binaries: every object is shown, every finding accounted for, and batches say what single runs say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.finding import Opinion, Scan
+from model.resource import Resource
+from process import Sandbox
+from scanners import kube_score, polaris, trivy
+from scanners.base import Scanner, Scope
+from tests.resources import resources
+from tests.scanners.fakes import context
+from toolbox import Toolbox
+
+pytestmark = pytest.mark.tools
+
+MIXED = Path("tests/fixtures/scanners/mixed.yaml").read_text(encoding="utf-8")
+EXTERNAL: tuple[Scanner, ...] = (polaris, kube_score, trivy)
+
+
+def scan(scanner: Scanner, sandbox: Sandbox, toolbox: Toolbox, *scopes: tuple[Resource, ...]) -> Scan:
+    return scanner.scan([Scope(resources=scope) for scope in scopes], context(sandbox, toolbox))
+
+
+def plain(opinion: Opinion) -> tuple[object, ...]:
+    """An opinion without its order; drops are about the run, not about the object."""
+    findings = sorted((f.rule, f.container, f.message, f.severity) for f in opinion.findings)
+    return findings, {subject: sorted(rules) for subject, rules in opinion.passed.items()}
+
+
+@pytest.mark.parametrize("scanner", EXTERNAL, ids=lambda module: module.NAME)
+def test_every_supported_object_is_shown_and_every_finding_accounted_for(
+    scanner: Scanner, sandbox: Sandbox, toolbox: Toolbox
+) -> None:
+    objects = resources(MIXED)
+    answer = scan(scanner, sandbox, toolbox, objects)
+    assert answer.missing == {}
+    assert set(answer.opinions) == {each for each in objects if scanner.supports(each)}
+    assert answer.raw_findings > 20
+    assert answer.unaccounted == 0
+
+
+@pytest.mark.parametrize("scanner", EXTERNAL, ids=lambda module: module.NAME)
+def test_scopes_do_not_see_each_other(scanner: Scanner, sandbox: Sandbox, toolbox: Toolbox) -> None:
+    one, other = resources(MIXED), resources(MIXED)[:5]
+    together = scan(scanner, sandbox, toolbox, one, other)
+    for scope in (one, other):
+        alone = scan(scanner, sandbox, toolbox, scope)
+        for resource in scope:
+            if scanner.supports(resource):
+                assert plain(together.opinions[resource]) == plain(alone.opinions[resource])
+
+
+def test_a_batch_of_trivy_says_of_each_object_what_a_run_of_its_own_says(sandbox: Sandbox, toolbox: Toolbox) -> None:
+    objects = resources(MIXED)
+    batch = scan(trivy, sandbox, toolbox, objects)
+    for resource in objects:
+        alone = scan(trivy, sandbox, toolbox, (resource,))
+        assert plain(batch.opinions[resource]) == plain(alone.opinions[resource]), str(resource.ref)
+
+
+def test_equal_objects_are_judged_once_and_all_get_the_answer(sandbox: Sandbox, toolbox: Toolbox) -> None:
+    base, head = resources(MIXED)[:2], resources(MIXED)[:2]
+    answer = scan(trivy, sandbox, toolbox, base, head)
+    for before, after in zip(base, head, strict=True):
+        assert plain(answer.opinions[before]) == plain(answer.opinions[after])
+    assert answer.unaccounted == 0
+
+
+def test_an_object_that_ends_kube_score_is_missing_and_the_others_are_judged(
+    sandbox: Sandbox, toolbox: Toolbox
+) -> None:
+    broken = "apiVersion: v1\nkind: Service\nmetadata: {name: broken}\nspec: {ports: nonsense}"
+    good = resources(MIXED)
+    bad = resources(broken)
+    answer = scan(kube_score, sandbox, toolbox, (*good, *bad))
+    assert list(answer.missing) == list(bad)
+    assert "exit code 1" in answer.missing[bad[0]].reason
+    assert set(answer.opinions) == {each for each in good if kube_score.supports(each)}
+
+
+@pytest.mark.parametrize("scanner", EXTERNAL, ids=lambda module: module.NAME)
+def test_what_blinds_a_scanner_is_gone_in_the_copy(scanner: Scanner, sandbox: Sandbox, toolbox: Toolbox) -> None:
+    blinding = """
+apiVersion: v1
+kind: List
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {generateName: web-}
+  spec:
+    selector: {matchLabels: {a: b}}
+    template: {metadata: {labels: {a: b}}, spec: {containers: [{securityContext: , image: nginx}]}}
+--- # a comment that hides the next document
+apiVersion: v1
+kind: Pod
+metadata: {name: hidden, annotations: {polaris.fairwinds.com/exempt: "true", kube-score/ignore: "container-image-tag"}}
+spec: {containers: [{name: app, image: nginx}]}
+"""
+    objects = resources(blinding)
+    answer = scan(scanner, sandbox, toolbox, objects)
+    assert answer.missing == {}
+    for resource in objects:
+        rules = {finding.rule for finding in answer.opinions[resource].findings}
+        assert rules & {"tagNotSpecified", "container-image-tag", "KSV-0013"}
+
+
+@pytest.mark.parametrize("scanner", EXTERNAL, ids=lambda module: module.NAME)
+def test_a_finding_names_its_container(scanner: Scanner, sandbox: Sandbox, toolbox: Toolbox) -> None:
+    two = """
+apiVersion: v1
+kind: Pod
+metadata: {name: two}
+spec:
+  containers:
+  - {name: good, image: "registry.example.com/a:1"}
+  - {name: bad, image: "registry.example.com/b:latest"}
+"""
+    (pod,) = resources(two)
+    found = scan(scanner, sandbox, toolbox, (pod,)).opinions[pod].findings
+    tags = {"tagNotSpecified", "container-image-tag", "KSV-0013"}
+    assert {finding.container for finding in found if finding.rule in tags} == {"bad"}
