@@ -136,6 +136,8 @@ def _bears_no_containers(evidence: Evidence) -> bool:
     return not any(container.kind is ContainerKind.MAIN for container in evidence.resource.containers)
 
 
+UNUSED_NUMBERS = frozenset({13, 23, 31, 32})
+"""KCV ids below 48 that do not exist, or never run."""
 TRIVYS_PODS = frozenset(
     {
         "CronJob",
@@ -161,7 +163,9 @@ def _is_a_binding(evidence: Evidence) -> bool:
 
 
 def _has_own_context(evidence: Evidence) -> bool:
-    return bool(evidence.security_context)
+    """The container, or all of them where Trivy names none."""
+    containers = [evidence.container] if evidence.container else evidence.resource.containers
+    return bool(containers) and all(container.value.get("securityContext") for container in containers)
 
 
 def _takes_flags_in_args(evidence: Evidence) -> bool:
@@ -338,15 +342,12 @@ CORRECTIONS: tuple[Correction, ...] = (
         holds=_proc_mount_is_default,
         reason="Trivy rejects any procMount, Default too",
     ),
-    *(
-        Correction(
-            scanner="trivy",
-            rule=rule,
-            verdict=PASSED,
-            holds=_is_no_bare_pod,
-            reason="Trivy judges bare pods only by this rule",
-        )
-        for rule in ("KSV-0036", "KSV-0103")
+    Correction(
+        scanner="trivy",
+        rule="KSV-0036",
+        verdict=PASSED,
+        holds=_is_no_bare_pod,
+        reason="Trivy judges bare pods only by this rule",
     ),
     *(
         Correction(
@@ -381,6 +382,7 @@ CORRECTIONS: tuple[Correction, ...] = (
             reason="Trivy reads the flags of a component in its command only, not in its arguments",
         )
         for number in range(1, 48)
+        if number not in UNUSED_NUMBERS
     ),
     Correction(
         scanner="trivy",

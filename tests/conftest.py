@@ -25,5 +25,10 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def toolbox() -> Toolbox:
     """The real binaries; a test that uses one fails, with the next step, where it is absent."""
+    return real_toolbox()
+
+
+def real_toolbox() -> Toolbox:
+    """Where ``make tools`` puts them."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
     return Toolbox(Path(os.environ.get("HARDENING_GATE_HOME") or f"{cache}/hardening-gate"))
