@@ -53,9 +53,20 @@ def dump(audit: Audit) -> str:
     )
 
 
-def to_text(value: object) -> str:
-    """JSON as all our files have it: readable, stable, no NaN, a final newline."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+def to_text(value: Mapping[str, Any]) -> str:
+    """JSON as all our files have it: a line for each row of a list, stable, no NaN, a final newline."""
+    return "{\n" + ",\n".join(f"{_compact(key)}: {_lines(item)}" for key, item in value.items()) + "\n}\n"
+
+
+def _lines(value: Any) -> str:  # noqa: ANN401 any JSON
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(map(_compact, value)) + "\n]"
+    if isinstance(value, dict) and any(isinstance(item, list) for item in value.values()):
+        return "{\n" + ",\n".join(f"{_compact(key)}: {_lines(item)}" for key, item in value.items()) + "\n}"
+    return _compact(value)
+
+
+_compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def score(value: Score) -> Row:

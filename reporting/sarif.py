@@ -6,6 +6,7 @@ worst first; what was not scanned stands among the tool's notifications.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ import sarif_om as sarif
 from model.audit import Audit, Result, ResultStatus
 from model.control import Control, Severity
 from model.resource import Failure
-from reporting.audit_json import TOOL, to_text
+from reporting.audit_json import TOOL
 from reporting.text import SarifText, sarif_text
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -52,7 +53,8 @@ def render(audit: Audit, controls: Mapping[str, Control], category: str = TOOL) 
         invocations=[_invocation(audit, shown)],
         results=[_result(result, rules.index(result.control), controls[result.control]) for result in shown],
     )
-    return to_text(_plain(sarif.SarifLog(version="2.1.0", schema_uri=SCHEMA, runs=[run])))
+    log = _plain(sarif.SarifLog(version="2.1.0", schema_uri=SCHEMA, runs=[run]))
+    return json.dumps(log, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def _driver(audit: Audit, controls: Iterable[Control]) -> sarif.ToolComponent:

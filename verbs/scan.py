@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from verbs.policy import settle
 
 def scan(wanted: ScanSettings) -> int:
     """The exit code of auditing a tree, compared with a base where there is one."""
+    gc.disable()  # many objects, hardly a cycle, and all of them live to the end: a tenth of the time
     console = Console(quiet=wanted.quiet, verbose=wanted.verbose, progress=wanted.progress)
     places = _Places.of(wanted)
     catalogue = catalogues.load()
