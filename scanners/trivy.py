@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,13 +87,11 @@ def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
         for resource in scope.resources:
             alike[resource.digest].append(resource)
     copies = [make_copies([resources[0]])[0] for resources in alike.values()]
-    batches = [copies[start : start + BATCH] for start in range(0, len(copies), BATCH)]
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        answers = list(pool.map(lambda batch: list(_scan_batch(batch, context)), batches))
+    batches = (copies[start : start + BATCH] for start in range(0, len(copies), BATCH))
     opinions: dict[Resource, Opinion] = {}
     absent: dict[Resource, Missing] = {}
     raw = 0
-    for copy, answer in (row for rows in answers for row in rows):
+    for copy, answer in (row for batch in batches for row in _scan_batch(batch, context)):
         for resource in alike[copy.resource.digest]:
             if isinstance(answer, Missing):
                 absent[resource] = answer
