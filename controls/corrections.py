@@ -10,29 +10,11 @@ from dataclasses import dataclass
 
 from controls.selectors import selects
 from model.audit import ResultStatus
+from model.pod_security import BASELINE_CAPABILITIES, RESTRICTED_CAPABILITIES
 from model.resource import Container, ContainerKind, Resource
 from model.values import Json, dig, mapping, sequence, text
 
 FAILED, PASSED = ResultStatus.FAILED, ResultStatus.PASSED
-
-PSS_BASELINE_CAPABILITIES = frozenset(
-    [
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "MKNOD",
-        "NET_BIND_SERVICE",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-    ]
-)
-"""What the baseline Pod Security Standard lets a container add."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,12 +300,12 @@ CORRECTIONS: tuple[Correction, ...] = (
         for control, allowed, reason in (
             (
                 "capabilities-added",
-                sorted(PSS_BASELINE_CAPABILITIES),
+                BASELINE_CAPABILITIES,
                 "Trivy rejects any added capability; the baseline Pod Security Standard allows these",
             ),
             (
                 "capabilities-beyond-restricted",
-                ["NET_BIND_SERVICE"],
+                RESTRICTED_CAPABILITIES,
                 "Trivy rejects any added capability; the restricted Pod Security Standard allows NET_BIND_SERVICE",
             ),
         )

@@ -136,6 +136,11 @@ class Audit:
     unused_waivers: tuple[Waiver, ...] = ()
 
     @property
+    def names(self) -> dict[str, str]:
+        """What people call each resource, by id: ``Kind/namespace/name``."""
+        return {resource.id: str(resource.ref) for resource in self.resources}
+
+    @property
     def unscanned(self) -> tuple[Failure, ...]:
         """Failures that leave something unjudged."""
         return tuple(failure for failure in self.failures if failure.stage is not Stage.PUBLISH)

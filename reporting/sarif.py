@@ -46,12 +46,16 @@ def render(audit: Audit, controls: Mapping[str, Control], category: str = TOOL) 
     """The SARIF text. ``category`` keeps several jobs apart; code scanning reads it up to the last slash."""
     shown = [result for result in audit.results if result.status is not ResultStatus.PASSED][:MOST_RESULTS]
     rules = sorted({result.control for result in shown})
+    names = audit.names
     run = sarif.Run(
         tool=sarif.Tool(driver=_driver(audit, [controls[rule] for rule in rules])),
         automation_details=sarif.RunAutomationDetails(id=f"{category}/"),
         column_kind="unicodeCodePoints",
         invocations=[_invocation(audit, shown)],
-        results=[_result(result, rules.index(result.control), controls[result.control]) for result in shown],
+        results=[
+            _result(result, rules.index(result.control), controls[result.control], names.get(result.resource, ""))
+            for result in shown
+        ],
     )
     log = _plain(sarif.SarifLog(version="2.1.0", schema_uri=SCHEMA, runs=[run]))
     return json.dumps(log, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
@@ -106,14 +110,14 @@ def _notification(failure: Failure) -> sarif.Notification:
     )
 
 
-def _result(result: Result, rule_index: int, control: Control) -> sarif.Result:
+def _result(result: Result, rule_index: int, control: Control, name: str) -> sarif.Result:
     location = result.location
     leaf = result.field.rpartition(".")[2] if result.field and location.precision == "exact" else "x"
     return sarif.Result(
         rule_id=result.control,
         rule_index=rule_index,
         level=LEVELS[result.severity],
-        message=sarif.Message(text=_message(result, control)),
+        message=sarif.Message(text=_message(result, control, name)),
         locations=[_place(location.path, location.line, location.column, len(leaf))],
         partial_fingerprints={"primaryLocationLineHash": f"{result.fingerprint}:1"},
         suppressions=_suppressions(result),
@@ -125,10 +129,9 @@ def _result(result: Result, rule_index: int, control: Control) -> sarif.Result:
     )
 
 
-def _message(result: Result, control: Control) -> SarifText:
-    who = result.resource.rpartition("#")[2] or result.resource
+def _message(result: Result, control: Control, name: str) -> SarifText:
     container = f", container {result.container}" if result.container else ""
-    return sarif_text("{}{}: {}", who, container, result.message or control.title)
+    return sarif_text("{}{}: {}", name, container, result.message or control.title)
 
 
 def _suppressions(result: Result) -> list[sarif.Suppression] | None:

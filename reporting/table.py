@@ -45,6 +45,8 @@ class Table:
     """A report for the terminal; ``colour`` only where a person looks."""
 
     controls: Mapping[str, Control]
+    names: Mapping[str, str]
+    """By ``AuditedResource.id``: ``Kind/namespace/name``."""
     colour: bool
 
     def render(self, head: Audit, comparison: Comparison | None, verdict: Verdict) -> str:
@@ -98,11 +100,28 @@ class Table:
         word = self._paint(f"{severity:<8}", SEVERITY_COLOURS.get(severity, DIM))
         yield terminal("  {}  {}  {}", word, self._paint(control.id, BOLD), control.title)
         for result in results[:PLACES]:
-            yield terminal("            {}", _place(result))
+            yield terminal("            {}", self._place(result))
         if len(results) > PLACES:
             yield terminal("            … and {} more", len(results) - PLACES)
         if remedy:
             yield terminal("            {} {}", self._paint("fix:", GREEN), control.remedy)
+
+    def _place(self, result: Result) -> Terminal:
+        container = terminal(" · {}", result.container) if result.container else Terminal("")
+        verdicts: dict[str, set[str]] = {"failed": set(), "passed": set()}
+        for witness in result.witnesses:
+            verdicts[witness.verdict].add(witness.scanner)
+        against = f"; {', '.join(sorted(verdicts['passed']))} disagrees" if verdicts["passed"] else ""
+        return terminal(
+            "{}:{}  {}{}: {}  [{}{}]",
+            result.location.path,
+            result.location.line,
+            self.names.get(result.resource, result.resource),
+            container,
+            result.message,
+            ", ".join(sorted(verdicts["failed"])),
+            against,
+        )
 
     def _failures(self, failures: Sequence[Failure]) -> Iterator[Terminal]:
         if not failures:
@@ -176,21 +195,3 @@ def _by_control(results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
     groups = [(control, list(members)) for control, members in groupby(ordered, key=lambda result: result.control)]
     severities = list(Severity)
     return sorted(groups, key=lambda group: (severities.index(group[1][0].severity), -len(group[1]), group[0]))
-
-
-def _place(result: Result) -> Terminal:
-    who = result.resource.rpartition("#")[2] or result.resource
-    container = terminal(" · {}", result.container) if result.container else Terminal("")
-    verdicts: dict[str, set[str]] = {"failed": set(), "passed": set()}
-    for witness in result.witnesses:
-        verdicts[witness.verdict].add(witness.scanner)
-    against = f"; {', '.join(sorted(verdicts['passed']))} disagrees" if verdicts["passed"] else ""
-    return terminal(
-        "{}:{}  {}{}  [{}{}]",
-        result.location.path,
-        result.location.line,
-        who,
-        container,
-        ", ".join(sorted(verdicts["failed"])),
-        against,
-    )

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from model.finding import OBJECT, Finding, Missing, Opinion, Scan, ScanStatus
+from model.finding import OBJECT, Finding, Missing, Opinion, Scan
 from model.resource import Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
 from scanners.copies import Copy, Identity, make_copies, write_copies
-from scanners.runs import UnusableReport, missing, read_report
+from scanners.runs import UnusableReport, answer, missing, read_report
 
 NAME: str = "kube-score"
 TOOL: str | None = "kube-score"
@@ -66,16 +66,7 @@ def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
         answers = list(pool.map(lambda scope: _scan_scope(scope, context), scopes))
     opinions = {resource: opinion for seen, _, _ in answers for resource, opinion in seen.items()}
     absent = {resource: why for _, unseen, _ in answers for resource, why in unseen.items()}
-    failed = bool(absent) and not opinions
-    return Scan(
-        scanner=NAME,
-        version=context.toolbox.pin(NAME).version,
-        status=ScanStatus.FAILED if failed else ScanStatus.OK,
-        reason=next(iter(absent.values())).reason if failed else None,
-        opinions=opinions,
-        missing=absent,
-        raw_findings=sum(raw for _, _, raw in answers),
-    )
+    return answer(NAME, context, opinions=opinions, absent=absent, raw_findings=sum(raw for _, _, raw in answers))
 
 
 def _scan_scope(scope: Scope, context: ScanContext) -> tuple[dict[Resource, Opinion], dict[Resource, Missing], int]:

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from model.finding import OBJECT, Drop, Finding, Missing, Opinion, Scan, ScanStatus
+from model.finding import OBJECT, Drop, Finding, Missing, Opinion, Scan
 from model.resource import Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
 from scanners.copies import Copy, make_copies, write_copies
-from scanners.runs import UnusableReport, missing, read_report
+from scanners.runs import UnusableReport, answer, missing, read_report
 
 NAME: str = "polaris"
 TOOL: str | None = "polaris"
@@ -33,21 +33,9 @@ def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
     """Each scope on its own, several at a time."""
     with ThreadPoolExecutor(max_workers=context.jobs) as pool:
         answers = list(pool.map(lambda scope: _scan_scope(scope, context), scopes))
-    opinions: dict[Resource, Opinion] = {}
-    absent: dict[Resource, Missing] = {}
-    for seen, unseen, _ in answers:
-        opinions.update(seen)
-        absent.update(unseen)
-    failed = bool(absent) and not opinions
-    return Scan(
-        scanner=NAME,
-        version=context.toolbox.pin(NAME).version,
-        status=ScanStatus.FAILED if failed else ScanStatus.OK,
-        reason=next(iter(absent.values())).reason if failed else None,
-        opinions=opinions,
-        missing=absent,
-        raw_findings=sum(raw for _, _, raw in answers),
-    )
+    opinions = {resource: opinion for seen, _, _ in answers for resource, opinion in seen.items()}
+    absent = {resource: why for _, unseen, _ in answers for resource, why in unseen.items()}
+    return answer(NAME, context, opinions=opinions, absent=absent, raw_findings=sum(raw for _, _, raw in answers))
 
 
 def _scan_scope(scope: Scope, context: ScanContext) -> tuple[dict[Resource, Opinion], dict[Resource, Missing], int]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from model.finding import Missing
+from model.finding import Missing, Opinion, Scan, ScanStatus
+from model.resource import Resource
 from process import End, Finished
+from scanners.base import ScanContext
 
 SHOWN_OF_STDERR = 300
 
@@ -30,6 +33,27 @@ def read_report(scanner: str, finished: Finished) -> Any:  # noqa: ANN401 JSON o
     except (ValueError, RecursionError) as error:
         reason = f"{scanner} ended with exit code {finished.exit_code} and printed no report{_last_words(finished)}"
         raise UnusableReport(reason, splittable=True) from error
+
+
+def answer(
+    scanner: str,
+    context: ScanContext,
+    *,
+    opinions: Mapping[Resource, Opinion],
+    absent: Mapping[Resource, Missing],
+    raw_findings: int,
+) -> Scan:
+    """The Scan of an external tool; it failed as a whole when nothing was shown though something was to be."""
+    failed = bool(absent) and not opinions
+    return Scan(
+        scanner=scanner,
+        version=context.toolbox.pin(scanner).version,
+        status=ScanStatus.FAILED if failed else ScanStatus.OK,
+        reason=next(iter(absent.values())).reason if failed else None,
+        opinions=opinions,
+        missing=absent,
+        raw_findings=raw_findings,
+    )
 
 
 def missing(scanner: str, reason: str) -> Missing:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.finding import OBJECT, Drop, Finding, Missing, Opinion, Scan, ScanStatus
+from model.finding import OBJECT, Drop, Finding, Missing, Opinion, Scan
 from model.resource import Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
 from scanners.copies import Copy, make_copies
-from scanners.runs import UnusableReport, missing, read_report
+from scanners.runs import UnusableReport, answer, missing, read_report
 
 NAME: str = "trivy"
 TOOL: str | None = "trivy"
@@ -91,23 +91,14 @@ def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
     opinions: dict[Resource, Opinion] = {}
     absent: dict[Resource, Missing] = {}
     raw = 0
-    for copy, answer in (row for batch in batches for row in _scan_batch(batch, context)):
+    for copy, said in (row for batch in batches for row in _scan_batch(batch, context)):
         for resource in alike[copy.resource.digest]:
-            if isinstance(answer, Missing):
-                absent[resource] = answer
+            if isinstance(said, Missing):
+                absent[resource] = said
             else:
-                opinions[resource] = _opinion(copy, resource, answer)
-                raw += sum(not verdict.passed for verdict in answer)
-    failed = bool(absent) and not opinions
-    return Scan(
-        scanner=NAME,
-        version=context.toolbox.pin(NAME).version,
-        status=ScanStatus.FAILED if failed else ScanStatus.OK,
-        reason=next(iter(absent.values())).reason if failed else None,
-        opinions=opinions,
-        missing=absent,
-        raw_findings=raw,
-    )
+                opinions[resource] = _opinion(copy, resource, said)
+                raw += sum(not verdict.passed for verdict in said)
+    return answer(NAME, context, opinions=opinions, absent=absent, raw_findings=raw)
 
 
 def _scan_batch(copies: Sequence[Copy], context: ScanContext) -> Iterator[tuple[Copy, list[Verdict] | Missing]]:

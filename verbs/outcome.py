@@ -49,7 +49,9 @@ class Outcome:
             case _:
                 from reporting.table import Table
 
-                return Table(controls=self.controls, colour=colour).render(self.head, self.comparison, self.verdict)
+                names = {**(self.comparison.base.names if self.comparison else {}), **self.head.names}
+                table = Table(controls=self.controls, names=names, colour=colour)
+                return table.render(self.head, self.comparison, self.verdict)
 
 
 def _bundle(output: Path) -> tuple[Report, ...]:

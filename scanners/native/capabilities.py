@@ -4,29 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from model.pod_security import BASELINE_CAPABILITIES, RESTRICTED_CAPABILITIES
 from model.values import dig, sequence, text
 from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
 
-ALLOWED_BY_BASELINE = frozenset(
-    {
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "MKNOD",
-        "NET_BIND_SERVICE",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-    }
-)
-"""PSS baseline, ``check_capabilities_baseline``: spelt exactly so."""
-ALLOWED_BY_RESTRICTED = frozenset({"NET_BIND_SERVICE"})
-DEFAULT = ALLOWED_BY_BASELINE | {"NET_RAW"}
+DEFAULT = BASELINE_CAPABILITIES | {"NET_RAW"}
 """What runtimes give to a container that says nothing."""
 DANGEROUS = frozenset(
     {
@@ -55,13 +37,13 @@ RAW_PACKETS = frozenset({"ALL", "NET_RAW"})
 @container_check("capabilities-added")
 def capabilities_added(container: ContainerView) -> Flaws:
     """Outside of what the baseline standard allows."""
-    return _added(container, lambda name: name not in ALLOWED_BY_BASELINE, "is outside of the baseline standard")
+    return _added(container, lambda name: name not in BASELINE_CAPABILITIES, "is outside of the baseline standard")
 
 
 @container_check("capabilities-beyond-restricted")
 def capabilities_beyond_restricted(container: ContainerView) -> Flaws:
     """PSS restricted, second half of ``check_capabilities_restricted``."""
-    return _added(container, lambda name: name not in ALLOWED_BY_RESTRICTED, "is outside of the restricted standard")
+    return _added(container, lambda name: name not in RESTRICTED_CAPABILITIES, "is outside of the restricted standard")
 
 
 @container_check("dangerous-capabilities-added")

@@ -5,6 +5,7 @@ from controls.gate import decide
 from model.audit import Audit, ResultStatus, Witness
 from model.control import Severity
 from model.policy import Gate
+from model.resource import ResourceRef
 from reporting.table import Table
 from tests.audits import audit, failure, location, resource, result
 from tests.reporting.test_sarif import CONTROL
@@ -15,7 +16,8 @@ CONTROLS = {CONTROL.id: CONTROL}
 def table(base: Audit | None, head: Audit, *, colour: bool = False) -> str:
     comparison = compare(base, head) if base else None
     verdict = decide(Gate(), head, comparison, named_explicitly=True)
-    return Table(controls=CONTROLS, colour=colour).render(head, comparison, verdict)
+    names = {**(base.names if base else {}), **head.names}
+    return Table(controls=CONTROLS, names=names, colour=colour).render(head, comparison, verdict)
 
 
 def test_the_verdict_comes_first_then_why_then_what_is_new_with_place_and_fix() -> None:
@@ -35,7 +37,7 @@ def test_the_verdict_comes_first_then_why_then_what_is_new_with_place_and_fix() 
         "\n"
         "New 1 (1 high)\n"
         "  high      run-as-non-root  Container may start as root\n"
-        "            web.yaml:12  Deployment.apps/-/web · app  [native; trivy disagrees]\n"
+        "            web.yaml:12  Deployment/-/web · app: may run as root  [native; trivy disagrees]\n"
         "            fix: Set securityContext.runAsNonRoot to true.\n"
         "\n"
         "Looked at 1 object in 1 file from 1 source; native 0.1.0\n"
@@ -69,7 +71,8 @@ def test_colours_are_used_only_when_asked_for() -> None:
 
 
 def test_a_hostile_name_cannot_reach_the_terminal_or_the_runner() -> None:
-    evil = resource(id="manifests:.#Pod/-/x##[set-output name=verdict]passed\x1b[2J\n::error::")
+    name = "x##[set-output name=verdict]passed\x1b[2J\n::error::"
+    evil = resource(ref=ResourceRef(group="", kind="Pod", namespace="", name=name))
     text = table(None, audit([evil], [result(of=evil)]))
     assert "##[" not in text
     assert "\x1b" not in text
