@@ -86,6 +86,8 @@ class ScanSettings(Common):
     all_results: bool
     today: dt.date
     timings: Path | None
+    outputs: Path | None
+    """The file that takes the outputs of a workflow step; only for the action."""
     jobs: int
     timeout: float
     """Seconds for one start of a tool."""
@@ -124,11 +126,13 @@ def parse(argv: Sequence[str], environment: Mapping[str, str], *, terminals: tup
 
     Raises UsageError; leaves by SystemExit(0) after ``--help`` and ``--version``.
     """
-    options = _parser().parse_args([*_action(environment)] if list(argv) == ["action"] else list(argv))
+    is_action = list(argv) == ["action"]
+    options = _parser().parse_args([*_action(environment)] if is_action else list(argv))
     common = _common(options, environment, terminals)
     match options.verb:
         case "scan":
-            return _scan(options, common)
+            outputs = environment.get("GITHUB_OUTPUT") if is_action else None
+            return _scan(options, common, Path(outputs) if outputs else None)
         case "compare":
             return CompareSettings(
                 **common,
@@ -265,7 +269,7 @@ def _home(environment: Mapping[str, str]) -> Path:
     return (Path(cache) if cache else Path(home, ".cache")) / PROGRAM
 
 
-def _scan(options: argparse.Namespace, common: dict[str, Any]) -> ScanSettings:
+def _scan(options: argparse.Namespace, common: dict[str, Any], outputs: Path | None) -> ScanSettings:
     return ScanSettings(
         **common,
         paths=tuple(options.paths) or (Path(),),
@@ -289,6 +293,7 @@ def _scan(options: argparse.Namespace, common: dict[str, Any]) -> ScanSettings:
         all_results=options.all_results,
         today=options.today or dt.datetime.now(tz=dt.UTC).date(),
         timings=options.timings,
+        outputs=outputs,
         jobs=options.jobs,
         timeout=options.timeout,
     )

@@ -64,3 +64,14 @@ def write_report(file: Path | None, text: str) -> None:
         raise EnvironmentBrokenError(
             f"the report {file} cannot be written: {error.strerror}", "Name a file in a folder that can be written."
         ) from error
+
+
+def append(file: Path, text: str) -> None:
+    """Append to a file of the runner. Raises EnvironmentBrokenError when that cannot be."""
+    try:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise EnvironmentBrokenError(
+            f"the outputs cannot be written to {file}: {error.strerror}", "See what GITHUB_OUTPUT names."
+        ) from error

@@ -12,7 +12,7 @@ from model.control import Control
 from model.errors import ExitCode
 from model.policy import Gate
 from settings import GateOverrides, Report
-from verbs.console import write_report
+from verbs.console import append, write_report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,13 @@ class Outcome:
             wanted = (Report(format="table", file=None), *wanted)
         for report in wanted:
             write_report(report.file, self._render(report.format, colour=colour and report.file is None))
+
+    def hand_over(self, file: Path, output: Path | None) -> None:
+        """Append the outputs of the action to the runner's file."""
+        from reporting import outputs
+
+        named = outputs.values(self.head, self.comparison, self.verdict, output)
+        append(file, outputs.render(named))
 
     def _render(self, form: str, *, colour: bool) -> str:
         match form:

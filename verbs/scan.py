@@ -43,6 +43,8 @@ def scan(wanted: ScanSettings) -> int:
         run = _Run(wanted, places, catalogue, policy, sandbox, console)
         outcome = run.outcome()
     outcome.publish(wanted.reports, wanted.output, colour=wanted.colour)
+    if wanted.outputs:
+        outcome.hand_over(wanted.outputs, wanted.output)
     if wanted.timings:
         console.write_timings(wanted.timings)
     return exit_code(outcome.verdict, warn_only=wanted.warn_only)
