@@ -1,6 +1,6 @@
 """The only starter of processes: private folder, unprivileged user, fresh environment, limits on time and output.
 
-What a pull request feeds to a child cannot reach our environment, our token or the machine (docs/security.md, P and H).
+What a pull request feeds to a child cannot reach our environment, our token or the machine (SECURITY.md, P and H).
 Linux only; needs util-linux (``setpriv``, ``prlimit``) and refuses to start anything without them.
 """
 

@@ -34,7 +34,7 @@ class Terms:
 def assemble(
     tree: Tree, scans: Sequence[Scan], catalogue: Catalogue, terms: Terms
 ) -> tuple[Audit, Mapping[str, Control]]:
-    """The audit of one side, and every control that its results name."""
+    """The audit of one side, and every control that its results name. The scans may be of both sides."""
     effective = catalogue.under(terms.policy)
     waivers = Waivers(terms.policy.waivers, terms.today)
     judgement = Judge(effective, scans, waivers, keep_passed=terms.keep_passed).judge(tree.sources, tree.resources)
@@ -51,7 +51,7 @@ def assemble(
                 version=scan.version,
                 status=scan.status,
                 reason=scan.reason,
-                raw_findings=scan.raw_findings,
+                raw_findings=_told(tree, scan),
                 dropped=sum(drop.count for drop in judgement.drops if drop.scanner == scan.scanner),
             )
             for scan in scans
@@ -98,6 +98,12 @@ def digest(policy: Policy) -> str:
         default=lambda value: sorted(value) if isinstance(value, frozenset) else str(value),
     )
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _told(tree: Tree, scan: Scan) -> int:
+    """Findings of one side; a Scan may speak of both."""
+    opinions = (scan.opinions[resource] for resource in tree.resources if resource in scan.opinions)
+    return sum(len(opinion.findings) + sum(drop.count for drop in opinion.drops) for opinion in opinions)
 
 
 def _not_judged(rows: Sequence[NotJudged]) -> tuple[NotJudged, ...]:

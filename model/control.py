@@ -18,7 +18,7 @@ class Severity(StrEnum):
 
     @property
     def weight(self) -> int:
-        """Points at stake for one subject (docs/interface.md, "The score")."""
+        """Points at stake for one subject (docs/usage.md, "The score")."""
         return WEIGHTS[self]
 
     def at_least(self, other: Severity) -> bool:

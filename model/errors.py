@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process says to the workflow that started it (docs/interface.md)."""
+    """What the process says to the workflow that started it (docs/usage.md)."""
 
     PASSED = 0
     BLOCKED = 1

@@ -119,10 +119,9 @@ class _Run:
         with self.console.step(Terminal("reading and rendering")):
             head_tree = self._head()
             base_tree = self._base() if self.places.base_root else None
-        head, controls = assemble(head_tree, self._scans(head_tree), self.catalogue, self.terms)
-        base = stored
-        if base_tree is not None:
-            base, _ = assemble(base_tree, self._scans(base_tree), self.catalogue, self.terms)
+        scans = self._scans([head_tree, *([base_tree] if base_tree else [])])
+        head, controls = assemble(head_tree, scans, self.catalogue, self.terms)
+        base = assemble(base_tree, scans, self.catalogue, self.terms)[0] if base_tree else stored
         comparison = compare(base, head) if base else None
         verdict = decide(self.policy.gate, head, comparison, named_explicitly=self.wanted.named)
         in_base = self.catalogue.with_unmapped(result.control for result in (base.results if base else ()))
@@ -168,8 +167,8 @@ class _Run:
             timeout=wanted.timeout,
         )
 
-    def _scans(self, tree: Tree) -> list[Scan]:
-        """All scanners at the same time; ours in between, it needs no process."""
+    def _scans(self, trees: Sequence[Tree]) -> list[Scan]:
+        """All scanners at the same time, each over both sides: what is equal on both is judged once."""
         context = ScanContext(
             sandbox=self.sandbox,
             toolbox=self.toolbox,
@@ -177,9 +176,9 @@ class _Run:
             timeout=self.wanted.timeout,
             jobs=self.wanted.jobs,
         )
-        scopes = _scopes(tree)
+        scopes = [scope for tree in trees for scope in _scopes(tree)]
         names = self.policy.scanners
-        step = terminal("{} look at {} objects", ", ".join(names), len(tree.resources))
+        step = terminal("{} look at {} objects", ", ".join(names), sum(len(tree.resources) for tree in trees))
         with self.console.step(step), ThreadPoolExecutor(max_workers=len(names)) as pool:
             pending = [pool.submit(SCANNERS[name].scan, scopes, context) for name in names]
             return [scan.result() for scan in pending]
