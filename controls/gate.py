@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,11 +21,30 @@ class _Block:
     results: tuple[Result, ...] = ()
 
 
-def decide(gate: Gate, head: Audit, comparison: Comparison | None, *, named_explicitly: bool) -> Verdict:
-    """The verdict. ``named_explicitly``: a path was given, so that finding nothing there is no success."""
-    if not head.resources and not head.unscanned and (comparison is None or not comparison.base.resources):
+def decide(
+    gate: Gate,
+    head: Audit,
+    comparison: Comparison | None,
+    *,
+    named_explicitly: bool,
+    objections: Sequence[Reason] = (),
+) -> Verdict:
+    """The verdict. ``named_explicitly``: a path was given, so that finding nothing there is no success.
+
+    ``objections`` are reasons to block that lie outside of what was scanned, such as an invalid configuration in head.
+    """
+    if (
+        not objections
+        and not head.resources
+        and not head.unscanned
+        and (comparison is None or not comparison.base.resources)
+    ):
         return _nothing_to_scan(named_explicitly=named_explicitly)
-    blocks = (*_absolute(gate, head), *(_relative(gate, comparison) if comparison else ()))
+    blocks = (
+        *(_Block(reason=reason) for reason in objections),
+        *_absolute(gate, head),
+        *(_relative(gate, comparison) if comparison else ()),
+    )
     incomplete = tuple(_incomplete(gate.allow_incomplete, head, comparison))
     reasons = tuple(block.reason for block in (*incomplete, *blocks))
     blocking = tuple(dict.fromkeys(result for block in blocks for result in block.results))

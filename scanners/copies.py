@@ -45,29 +45,39 @@ class Copy:
 
 
 def make_copies(resources: Iterable[Resource]) -> tuple[Copy, ...]:
-    """Copies of objects that may see each other; identities that are taken get another name."""
-    taken: set[Identity] = set()
-    copies = []
-    for number, resource in enumerate(resources, 1):
-        ref = resource.ref
-        own = (ref.kind, ref.namespace, ref.name)
-        identity, attempt = (ref.kind, ref.namespace, ref.name or UNNAMED), 1
-        while identity in taken:
-            attempt += 1
-            identity = (ref.kind, ref.namespace, f"{ref.name or UNNAMED}-{attempt}")
-        taken.add(identity)
-        text, lines = _write(resource, identity[2])
-        copies.append(
-            Copy(
-                resource=resource,
-                file=f"o{number:06}.yaml",
-                text=text,
-                identity=identity,
-                renamed=identity != own,
-                lines=lines,
-            )
-        )
-    return tuple(copies)
+    """Copies of objects that may see each other; the first to bear an identity keeps it, later ones are renamed."""
+    objects = tuple(resources)
+    owners: dict[Identity, Resource] = {}
+    for resource in objects:
+        owners.setdefault(_identity(resource), resource)
+    taken = set(owners)
+    return tuple(
+        _copy(resource, f"o{number:06}.yaml", _identity(resource), owners, taken)
+        for number, resource in enumerate(objects, 1)
+    )
+
+
+def _identity(resource: Resource) -> Identity:
+    return resource.ref.kind, resource.ref.namespace, resource.ref.name or UNNAMED
+
+
+def _copy(
+    resource: Resource, file: str, own: Identity, owners: Mapping[Identity, Resource], taken: set[Identity]
+) -> Copy:
+    identity, attempt = own, 1
+    while identity in taken and owners.get(identity) is not resource:
+        attempt += 1
+        identity = (*own[:2], f"{own[2]}-{attempt}")
+    taken.add(identity)
+    text, lines = _write(resource, identity[2])
+    return Copy(
+        resource=resource,
+        file=file,
+        text=text,
+        identity=identity,
+        renamed=identity[2] != resource.ref.name,
+        lines=lines,
+    )
 
 
 def write_copies(copies: Sequence[Copy], folder: Path) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from model.finding import OBJECT, Finding, Missing, Opinion, Scan
-from model.resource import Resource
+from model.finding import OBJECT, Finding, Opinion, Scan
+from model.resource import ContainerKind, Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
-from scanners.copies import Copy, Identity, make_copies, write_copies
-from scanners.runs import UnusableReport, answer, missing, read_report
+from scanners.copies import INSPECTED, Copy, Identity, make_copies, write_copies
+from scanners.runs import Answer, UnusableReport, answer, look_without_offenders, not_shown, read_report, strays
 
 NAME: str = "kube-score"
 TOOL: str | None = "kube-score"
@@ -50,6 +50,10 @@ SUPPORTED = frozenset(
 GRADES = {1: "critical", 5: "warning"}
 """Grades that are findings; 7 is neither finding nor pass."""
 GRADE_OK = 10
+OF_CONTAINERS = ("container-", "environment-variable-")
+"""Checks whose comments stand under a container; others have labels or paths there."""
+MAIN_ONLY = frozenset({"container-seccomp-profile"})
+"""Checks that do not look at init containers (kube-score ``score/security/security.go``)."""
 
 Check = tuple[str, int, tuple[tuple[str, str], ...]]
 """Rule, grade, and (path, summary) of its comments."""
@@ -63,58 +67,20 @@ def supports(resource: Resource) -> bool:
 def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
     """Each scope on its own, several at a time."""
     with ThreadPoolExecutor(max_workers=context.jobs) as pool:
-        answers = list(pool.map(lambda scope: _scan_scope(scope, context), scopes))
-    opinions = {resource: opinion for seen, _, _ in answers for resource, opinion in seen.items()}
-    absent = {resource: why for _, unseen, _ in answers for resource, why in unseen.items()}
-    return answer(NAME, context, opinions=opinions, absent=absent, raw_findings=sum(raw for _, _, raw in answers))
+        parts = list(pool.map(lambda scope: _scan_scope(scope, context), scopes))
+    return answer(NAME, context, parts)
 
 
-def _scan_scope(scope: Scope, context: ScanContext) -> tuple[dict[Resource, Opinion], dict[Resource, Missing], int]:
-    """Opinions, absent resources, and the raw number of findings."""
+def _scan_scope(scope: Scope, context: ScanContext) -> Answer:
     copies = make_copies(filter(supports, scope.resources))
-    absent: dict[Resource, Missing] = {}
-    try:
-        checks = _run_without_offenders(copies, context, absent)
-    except UnusableReport as error:
-        return {}, {copy.resource: missing(NAME, error.reason) for copy in copies}, 0
-    opinions = {}
-    for copy in copies:
-        if copy.identity in checks:
-            opinions[copy.resource] = _opinion(copy, checks[copy.identity])
-        elif copy.resource not in absent:
-            absent[copy.resource] = missing(NAME, "kube-score printed nothing about this object")
-    raw = sum(max(1, len(comments)) for rows in checks.values() for _, grade, comments in rows if grade in GRADES)
-    return opinions, absent, raw
-
-
-def _run_without_offenders(
-    copies: Sequence[Copy], context: ScanContext, absent: dict[Resource, Missing]
-) -> dict[Identity, list[Check]]:
-    """The report; objects that end the run are found by halving, put into ``absent``, and left out."""
-    if not copies:
-        return {}
-    try:
-        return _parse(_run(copies, context))
-    except UnusableReport as error:
-        if not error.splittable:
-            raise
-    offenders = dict(_offenders(copies, context))
-    absent.update({copy.resource: missing(NAME, reason) for copy, reason in offenders.items()})
-    rest = [copy for copy in copies if copy not in offenders]
-    return _parse(_run(rest, context)) if rest else {}
-
-
-def _offenders(copies: Sequence[Copy], context: ScanContext) -> Iterator[tuple[Copy, str]]:
-    """Objects that kube-score cannot read, with its reason."""
-    try:
-        _run(copies, context)
-    except UnusableReport as error:
-        if len(copies) == 1 or not error.splittable:
-            yield from ((copy, error.reason) for copy in copies)
-        else:
-            middle = len(copies) // 2
-            yield from _offenders(copies[:middle], context)
-            yield from _offenders(copies[middle:], context)
+    checks, offenders = look_without_offenders(copies, lambda some: _parse(_run(some, context)))
+    ours = {copy.identity for copy in copies}
+    return Answer(
+        opinions={copy.resource: _opinion(copy, checks[copy.identity]) for copy in copies if copy.identity in checks},
+        missing={copy.resource: not_shown(NAME, offenders, copy) for copy in copies if copy.identity not in checks},
+        strays=strays(NAME, (rule for identity in checks.keys() - ours for rule in _failing(checks[identity]))),
+        raw_findings=sum(len(_failing(rows)) for rows in checks.values()),
+    )
 
 
 def _run(copies: Sequence[Copy], context: ScanContext) -> Any:  # noqa: ANN401 JSON of somebody else
@@ -163,13 +129,29 @@ def _parse(report: Any) -> dict[Identity, list[Check]]:  # noqa: ANN401 JSON of 
     return checks
 
 
+def _failing(checks: Sequence[Check]) -> list[str]:
+    """Rules that failed, once for each comment that says where."""
+    return [rule for rule, grade, comments in checks if grade in GRADES for _ in comments or (None,)]
+
+
 def _opinion(copy: Copy, checks: Sequence[Check]) -> Opinion:
     keys = {container.key for container in copy.resource.containers}
     findings = [
-        Finding(rule=rule, container=path if path in keys else OBJECT, message=summary, severity=GRADES[grade])
+        Finding(
+            rule=rule,
+            container=path if path in keys and rule.startswith(OF_CONTAINERS) else OBJECT,
+            message=summary,
+            severity=GRADES[grade],
+        )
         for rule, grade, comments in checks
         if grade in GRADES
         for path, summary in comments or ((OBJECT, rule),)
     ]
     rules = frozenset(rule for rule, grade, _ in checks if grade == GRADE_OK)
-    return Opinion(findings=tuple(findings), passed=dict.fromkeys((OBJECT, *copy.inspected), rules))
+    of_init = rules - MAIN_ONLY
+    passed = {
+        container.key: of_init if container.kind is ContainerKind.INIT else rules
+        for container in copy.resource.containers
+        if container.kind in INSPECTED
+    }
+    return Opinion(findings=tuple(findings), passed={OBJECT: rules, **passed})

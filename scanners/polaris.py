@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from model.finding import OBJECT, Drop, Finding, Missing, Opinion, Scan
+from model.finding import OBJECT, Drop, Finding, Opinion, Scan
 from model.resource import Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
-from scanners.copies import Copy, make_copies, write_copies
-from scanners.runs import UnusableReport, answer, missing, read_report
+from scanners.copies import Copy, Identity, make_copies, write_copies
+from scanners.runs import Answer, UnusableReport, answer, look_without_offenders, not_shown, read_report, strays
 
 NAME: str = "polaris"
 TOOL: str | None = "polaris"
@@ -32,28 +33,22 @@ def supports(resource: Resource) -> bool:  # noqa: ARG001 the Protocol's signatu
 def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
     """Each scope on its own, several at a time."""
     with ThreadPoolExecutor(max_workers=context.jobs) as pool:
-        answers = list(pool.map(lambda scope: _scan_scope(scope, context), scopes))
-    opinions = {resource: opinion for seen, _, _ in answers for resource, opinion in seen.items()}
-    absent = {resource: why for _, unseen, _ in answers for resource, why in unseen.items()}
-    return answer(NAME, context, opinions=opinions, absent=absent, raw_findings=sum(raw for _, _, raw in answers))
+        parts = list(pool.map(lambda scope: _scan_scope(scope, context), scopes))
+    return answer(NAME, context, parts)
 
 
-def _scan_scope(scope: Scope, context: ScanContext) -> tuple[dict[Resource, Opinion], dict[Resource, Missing], int]:
-    """Opinions, absent resources, and the raw number of failing verdicts."""
+def _scan_scope(scope: Scope, context: ScanContext) -> Answer:
     copies = make_copies(scope.resources)
-    try:
-        report = _run(copies, context)
-        verdicts = dict(_parse(report))
-    except UnusableReport as error:
-        return {}, dict.fromkeys(scope.resources, missing(NAME, error.reason)), 0
-    opinions, absent = {}, {}
-    for copy in copies:
-        if copy.identity in verdicts:
-            opinions[copy.resource] = _opinion(copy, verdicts[copy.identity])
-        else:
-            absent[copy.resource] = missing(NAME, "Polaris printed nothing about this object")
-    shown = (rows for identity, rows in verdicts.items() if identity in {copy.identity for copy in copies})
-    return opinions, absent, sum(not passed for rows in shown for _, _, passed, _, _ in rows)
+    verdicts, offenders = look_without_offenders(copies, lambda some: _parse(_run(some, context)))
+    ours = {copy.identity for copy in copies}
+    return Answer(
+        opinions={
+            copy.resource: _opinion(copy, verdicts[copy.identity]) for copy in copies if copy.identity in verdicts
+        },
+        missing={copy.resource: not_shown(NAME, offenders, copy) for copy in copies if copy.identity not in verdicts},
+        strays=strays(NAME, (rule for identity in verdicts.keys() - ours for rule in _failing(verdicts[identity]))),
+        raw_findings=sum(len(_failing(rows)) for rows in verdicts.values()),
+    )
 
 
 def _run(copies: Sequence[Copy], context: ScanContext) -> Any:  # noqa: ANN401 JSON of somebody else
@@ -81,17 +76,24 @@ def _command(binary: Path, objects: Path) -> tuple[str, ...]:
     )
 
 
-def _parse(report: Any) -> Iterator[tuple[tuple[str, str, str], list[Verdict]]]:  # noqa: ANN401 JSON of somebody else
+def _parse(report: Any) -> dict[Identity, list[Verdict]]:  # noqa: ANN401 JSON of somebody else
     """Verdicts by (kind, namespace, name). Raises UnusableReport for another shape."""
+    shown: dict[Identity, list[Verdict]] = defaultdict(list)
     try:
         for row in report["Results"] or ():
             pod = row["PodResult"] or {"Results": {}, "ContainerResults": ()}
-            verdicts = [*_verdicts(OBJECT, row["Results"]), *_verdicts(OBJECT, pod["Results"])]
+            verdicts = shown[row["Kind"], row["Namespace"], row["Name"]]
+            verdicts += (*_verdicts(OBJECT, row["Results"]), *_verdicts(OBJECT, pod["Results"]))
             for container in pod["ContainerResults"] or ():
                 verdicts += _verdicts(container["Name"], container["Results"])
-            yield (row["Kind"], row["Namespace"], row["Name"]), verdicts
     except (KeyError, TypeError, AttributeError) as error:
         raise UnusableReport(f"Polaris printed a report of an unknown shape ({error!r})", splittable=False) from error
+    return dict(shown)
+
+
+def _failing(verdicts: Sequence[Verdict]) -> list[str]:
+    """Rules that failed, as often as they did."""
+    return [rule for _, rule, passed, _, _ in verdicts if not passed]
 
 
 def _verdicts(container: str, results: Mapping[str, Any] | None) -> Iterator[Verdict]:

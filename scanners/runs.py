@@ -1,17 +1,31 @@
-"""How one start of an external scanner is judged: by the report it printed, never by its exit code alone."""
+"""How starts of an external scanner are judged: by the report it printed, never by its exit code alone.
+
+Where objects end a whole run, it finds which, so that the others are judged.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from model.finding import Missing, Opinion, Scan, ScanStatus
+from model.finding import Drop, Missing, Opinion, Scan, ScanStatus
 from model.resource import Resource
 from process import End, Finished
 from scanners.base import ScanContext
+from scanners.copies import Copy
 
 SHOWN_OF_STDERR = 300
+STARTS = 64
+"""How many starts the search for objects that end a run may cost; a broken scanner fails on every one."""
+_DEATH = re.compile(r"^(?:panic|fatal error|runtime): .+", re.MULTILINE)
+"""A Go program's own words at its end; its last line is a place in its source."""
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class UnusableReport(Exception):  # noqa: N818 names what was found
@@ -21,6 +35,18 @@ class UnusableReport(Exception):  # noqa: N818 names what was found
         super().__init__(reason)
         self.reason = reason
         self.splittable = splittable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What looking at one set of objects came to."""
+
+    opinions: Mapping[Resource, Opinion]
+    missing: Mapping[Resource, Missing]
+    strays: tuple[Drop, ...] = ()
+    """Findings about objects that are not ours."""
+    raw_findings: int
+    """As counted in the report, before anything is made of it."""
 
 
 def read_report(scanner: str, finished: Finished) -> Any:  # noqa: ANN401 JSON of somebody else
@@ -35,15 +61,48 @@ def read_report(scanner: str, finished: Finished) -> Any:  # noqa: ANN401 JSON o
         raise UnusableReport(reason, splittable=True) from error
 
 
-def answer(
-    scanner: str,
-    context: ScanContext,
-    *,
-    opinions: Mapping[Resource, Opinion],
-    absent: Mapping[Resource, Missing],
-    raw_findings: int,
-) -> Scan:
+def look_without_offenders(
+    copies: Sequence[Copy], look: Callable[[Sequence[Copy]], Mapping[_Key, _Value]]
+) -> tuple[Mapping[_Key, _Value], dict[Copy, str]]:
+    """What ``look`` says of all objects but those that end it, and those with the reason; never an UnusableReport."""
+    if not copies:
+        return {}, {}
+    try:
+        return look(copies), {}
+    except UnusableReport as error:
+        offenders = dict(_offenders(copies, look, error, iter(range(STARTS))))
+    rest = [copy for copy in copies if copy not in offenders]
+    try:
+        return (look(rest) if rest else {}), offenders
+    except UnusableReport as error:
+        return {}, {**dict.fromkeys(rest, error.reason), **offenders}
+
+
+def _offenders(
+    copies: Sequence[Copy],
+    look: Callable[[Sequence[Copy]], object],
+    error: UnusableReport,
+    starts: Iterator[int],
+) -> Iterator[tuple[Copy, str]]:
+    """Which of ``copies``, that together end ``look`` with ``error``, do so: found by halving."""
+    if len(copies) == 1 or not error.splittable:
+        yield from ((copy, error.reason) for copy in copies)
+        return
+    middle = len(copies) // 2
+    for half in (copies[:middle], copies[middle:]):
+        if next(starts, None) is None:
+            yield from ((copy, f"too many objects end the scanner: {error.reason}") for copy in half)
+            continue
+        try:
+            look(half)
+        except UnusableReport as worse:
+            yield from _offenders(half, look, worse, starts)
+
+
+def answer(scanner: str, context: ScanContext, parts: Sequence[Answer]) -> Scan:
     """The Scan of an external tool; it failed as a whole when nothing was shown though something was to be."""
+    opinions = {resource: opinion for part in parts for resource, opinion in part.opinions.items()}
+    absent = {resource: why for part in parts for resource, why in part.missing.items()}
     failed = bool(absent) and not opinions
     return Scan(
         scanner=scanner,
@@ -52,18 +111,27 @@ def answer(
         reason=next(iter(absent.values())).reason if failed else None,
         opinions=opinions,
         missing=absent,
-        raw_findings=raw_findings,
+        drops=tuple(drop for part in parts for drop in part.strays),
+        raw_findings=sum(part.raw_findings for part in parts),
     )
 
 
-def missing(scanner: str, reason: str) -> Missing:
-    """Why a resource was not shown, with the next step."""
+def strays(scanner: str, rules: Iterable[str]) -> tuple[Drop, ...]:
+    """Drops for findings about objects that the scanner was not given."""
+    reason = f"{scanner} names an object that it was not given"
+    counted = sorted(Counter(rules).items())
+    return tuple(Drop(scanner=scanner, rule=rule, reason=reason, count=count) for rule, count in counted)
+
+
+def not_shown(scanner: str, offenders: Mapping[Copy, str], copy: Copy) -> Missing:
+    """Why the scanner has not shown this object, with the next step."""
     return Missing(
-        reason=reason,
+        reason=offenders.get(copy, f"{scanner} printed nothing about this object"),
         remedy=f"Look at the object; leave {scanner} out with --scanners, or allow it with --allow-incomplete.",
     )
 
 
 def _last_words(finished: Finished) -> str:
-    words = finished.stderr.strip().splitlines()
+    death = _DEATH.search(finished.stderr)
+    words = [death[0]] if death else finished.stderr.strip().splitlines()
     return f": {words[-1][:SHOWN_OF_STDERR]}" if words else ""

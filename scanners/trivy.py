@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from model.finding import OBJECT, Drop, Finding, Missing, Opinion, Scan
 from model.resource import Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
-from scanners.copies import Copy, make_copies
-from scanners.runs import UnusableReport, answer, missing, read_report
+from scanners.copies import Copy, make_copies, write_copies
+from scanners.runs import Answer, UnusableReport, answer, look_without_offenders, not_shown, read_report, strays
 
 NAME: str = "trivy"
 TOOL: str | None = "trivy"
@@ -50,10 +50,14 @@ _SELECTORS: Sequence[tuple[tuple[str, ...], frozenset[str]]] = (
     (("0042", "0048", "0049", "0050", "0053", "0056", "0114", "0115"), frozenset({"clusterrole", "role"})),
     (("0111", "0122", "0123", "01011"), frozenset({"rolebinding", "clusterrolebinding"})),
 )
-SELECTS: Mapping[str, frozenset[str]] = {f"KSV-{id_}": kinds for ids, kinds in _SELECTORS for id_ in ids}
+SELECTS: Mapping[str, frozenset[str]] = {
+    **{f"KSV-{id_}": kinds for ids, kinds in _SELECTORS for id_ in ids},
+    **{f"KCV-{number:04}": frozenset({"nodeinfo"}) for number in range(48, 93)},
+}
 """Kinds that switch a check on, for the whole run (trivy-checks, ``input.selector``); other ids always run."""
 OTHER_KIND = "Trivy chose the check for another object of the same run; it is not about this kind"
 TWICE = "Trivy reports the same twice"
+JOINED = "Trivy reports a host port at every container of the pod, not only at the one that has it"
 
 SECRETIVE = frozenset({"KSV-0109", "KSV-01010", "KSV-0120"})
 """Their messages hold values of the manifest."""
@@ -86,44 +90,36 @@ def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
     for scope in scopes:
         for resource in scope.resources:
             alike[resource.digest].append(resource)
-    copies = [make_copies([resources[0]])[0] for resources in alike.values()]
+    copies = [
+        replace(make_copies(equals[:1])[0], file=f"o{number:06}.yaml")
+        for number, equals in enumerate(alike.values(), 1)
+    ]
     batches = (copies[start : start + BATCH] for start in range(0, len(copies), BATCH))
+    return answer(NAME, context, [_scan_batch(batch, alike, context) for batch in batches])
+
+
+def _scan_batch(copies: Sequence[Copy], alike: Mapping[str, Sequence[Resource]], context: ScanContext) -> Answer:
+    """What Trivy says of these copies, for all objects that are ``alike`` by their digest."""
+    verdicts, offenders = look_without_offenders(copies, lambda some: _parse(_run(some, context)))
     opinions: dict[Resource, Opinion] = {}
     absent: dict[Resource, Missing] = {}
     raw = 0
-    for copy, said in (row for batch in batches for row in _scan_batch(batch, context)):
-        for resource in alike[copy.resource.digest]:
-            if isinstance(said, Missing):
-                absent[resource] = said
-            else:
-                opinions[resource] = _opinion(copy, resource, said)
-                raw += sum(not verdict.passed for verdict in said)
-    return answer(NAME, context, opinions=opinions, absent=absent, raw_findings=raw)
-
-
-def _scan_batch(copies: Sequence[Copy], context: ScanContext) -> Iterator[tuple[Copy, list[Verdict] | Missing]]:
-    """What Trivy says of each; a batch that it does not survive is halved until the object is found."""
-    named = [(f"d{number:06}.yaml", copy) for number, copy in enumerate(copies)]
-    try:
-        verdicts = _parse(_run(named, context))
-    except UnusableReport as error:
-        if len(copies) == 1 or not error.splittable:
-            yield from ((copy, missing(NAME, error.reason)) for copy in copies)
+    for copy in copies:
+        equals, rows = alike[copy.resource.digest], verdicts.get(copy.file)
+        if rows is None:
+            absent.update(dict.fromkeys(equals, not_shown(NAME, offenders, copy)))
         else:
-            middle = len(copies) // 2
-            yield from _scan_batch(copies[:middle], context)
-            yield from _scan_batch(copies[middle:], context)
-        return
-    for file, copy in named:
-        yield copy, verdicts.get(file, missing(NAME, "Trivy printed nothing about this object"))
+            opinions.update(dict.fromkeys(equals, _opinion(copy, rows)))
+            raw += len(_failing(rows)) * len(equals)
+    foreign = [rule for file in verdicts.keys() - {copy.file for copy in copies} for rule in _failing(verdicts[file])]
+    return Answer(opinions=opinions, missing=absent, strays=strays(NAME, foreign), raw_findings=raw + len(foreign))
 
 
-def _run(named: Sequence[tuple[str, Copy]], context: ScanContext) -> Any:  # noqa: ANN401 JSON of somebody else
+def _run(copies: Sequence[Copy], context: ScanContext) -> Any:  # noqa: ANN401 JSON of somebody else
     with context.sandbox.folder(NAME) as folder:
         objects, cache = folder / "objects", folder / "cache"
         objects.mkdir()
-        for file, copy in named:
-            (objects / file).write_text(copy.text, encoding="utf-8")
+        write_copies(copies, objects)
         finished = context.sandbox.run(
             _command(context.toolbox.path(NAME), cache, context.kube_version, objects),
             cwd=folder,
@@ -174,40 +170,58 @@ def _verdict(found: Mapping[str, Any]) -> Verdict:
     )
 
 
-def _opinion(copy: Copy, resource: Resource, verdicts: Sequence[Verdict]) -> Opinion:
-    """``resource`` is equal to the copied one: containers and keys are the same."""
-    findings, drops, seen = [], [], set()
-    kind = resource.ref.kind.lower()
-    passed = set()
+def _failing(verdicts: Sequence[Verdict]) -> list[str]:
+    """Rules that failed, as often as they did."""
+    return [verdict.rule for verdict in verdicts if not verdict.passed]
+
+
+def _opinion(copy: Copy, verdicts: Sequence[Verdict]) -> Opinion:
+    findings, drops = [], []
+    seen: set[tuple[str, int, str]] = set()
     for verdict in verdicts:
-        selected = verdict.rule not in SELECTS or kind in SELECTS[verdict.rule]
         if verdict.passed:
-            if selected:
-                passed.add(verdict.rule)
-        elif not selected:
-            drops.append(Drop(scanner=NAME, rule=verdict.rule, reason=OTHER_KIND))
-        elif (verdict.rule, verdict.line, verdict.message) in seen:
-            drops.append(Drop(scanner=NAME, rule=verdict.rule, reason=TWICE))
+            continue
+        if reason := _why_not(copy, verdict, seen):
+            drops.append(Drop(scanner=NAME, rule=verdict.rule, reason=reason))
         else:
-            seen.add((verdict.rule, verdict.line, verdict.message))
             findings.append(_finding(copy, verdict))
-    rules = frozenset(passed)
+    passed = frozenset(verdict.rule for verdict in verdicts if verdict.passed and _is_about(copy, verdict))
     subjects = (OBJECT, *copy.inspected)
-    return Opinion(findings=tuple(findings), passed=dict.fromkeys(subjects, rules), drops=tuple(drops))
+    return Opinion(findings=tuple(findings), passed=dict.fromkeys(subjects, passed), drops=tuple(drops))
+
+
+def _is_about(copy: Copy, verdict: Verdict) -> bool:
+    """Whether the check is meant for objects of this kind."""
+    kinds = SELECTS.get(verdict.rule)
+    return kinds is None or copy.resource.ref.kind.lower() in kinds
+
+
+def _why_not(copy: Copy, verdict: Verdict, seen: set[tuple[str, int, str]]) -> str | None:
+    """Why a failed verdict is none about this subject, or repeats another; None, and remembered, where it is one."""
+    if not _is_about(copy, verdict):
+        return OTHER_KIND
+    if verdict.rule == "KSV-0024" and _named(copy, verdict) not in {None, copy.lines.get(verdict.line)}:
+        return JOINED
+    key = (verdict.rule, verdict.line, "" if verdict.rule == "KSV-0120" else verdict.message)
+    if key in seen:
+        return TWICE
+    seen.add(key)
+    return None
 
 
 def _finding(copy: Copy, verdict: Verdict) -> Finding:
     return Finding(
-        rule=verdict.rule, container=_container(copy, verdict), message=_message(verdict), severity=verdict.severity
+        rule=verdict.rule,
+        container=copy.lines.get(verdict.line) or _named(copy, verdict) or OBJECT,
+        message=_message(verdict),
+        severity=verdict.severity,
     )
 
 
-def _container(copy: Copy, verdict: Verdict) -> str:
-    """By the line, which is right; else by the message, if it names one of the containers."""
-    if verdict.line in copy.lines:
-        return copy.lines[verdict.line]
-    named = CONTAINER.match(verdict.message)
-    return named["name"] if named and named["name"] in copy.lines.values() else OBJECT
+def _named(copy: Copy, verdict: Verdict) -> str | None:
+    """The container that the message names; KSV-0118 names the object there."""
+    named = CONTAINER.match(verdict.message) if verdict.rule != "KSV-0118" else None
+    return named["name"] if named and named["name"] in copy.lines.values() else None
 
 
 def _message(verdict: Verdict) -> str:

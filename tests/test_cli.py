@@ -131,6 +131,13 @@ def test_policy_base_reads_the_configuration_of_base(tree: Path) -> None:
     assert scan("head", "--base", "base", "--policy", "base", cwd=tree).returncode == 1
 
 
+def test_a_configuration_of_head_that_makes_no_sense_blocks_while_that_of_base_counts(tree: Path) -> None:
+    (tree / ".hardening-gate.yaml").write_text("version: 1\ngate: {fail_undr: 1}\n", encoding="utf-8")
+    run = scan("head", "--base", "base", "--policy", "base", cwd=tree)
+    assert (run.returncode, run.stdout.split()[0]) == (1, "BLOCKED")
+    assert "configuration: .hardening-gate.yaml:2: unknown key 'fail_undr'" in run.stdout
+
+
 def test_a_waiver_covers_until_its_day_has_passed(tree: Path) -> None:
     (tree / "head" / "web.yaml").write_text(BAD, encoding="utf-8")
     waiver = "{control: privileged-container, resource: Pod/web, reason: r, owner: '@me', expires: 2030-01-31}"

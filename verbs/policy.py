@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from controls.catalogue import Catalogue
 from controls.configuration import Configuration, require_framework
 from manifests.files import NotReadError, kind_of, read_file, reported
 from manifests.parse import parse
+from model.audit import Reason
 from model.errors import UsageError
 from model.policy import Policy
 from settings import CONFIG, ScanSettings
@@ -17,22 +19,42 @@ from verbs.outcome import under
 REMEDY = "Write one YAML mapping that starts with `version: 1`; see docs/usage.md."
 
 
-def settle(wanted: ScanSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None) -> Policy:
-    """The policy of this run. Raises UsageError for a configuration that makes no sense, in head as well."""
-    in_head = _read(head_root, wanted, catalogue)
-    if wanted.policy == "base" and base_root is None:
+def settle(
+    wanted: ScanSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None
+) -> tuple[Policy, tuple[Reason, ...]]:
+    """The policy of this run, and what is wrong with a configuration of head that does not count yet: that blocks.
+
+    Raises UsageError for a configuration that counts and makes no sense.
+    """
+    for framework in wanted.frameworks:
+        require_framework(framework)
+    objections: tuple[Reason, ...] = ()
+    if wanted.policy == "head":
+        counts = _read(head_root, wanted, catalogue)
+    elif base_root is None:
         raise UsageError(
             "--policy base needs a base that is a folder", "Name it with --base DIR, or use --policy head."
         )
-    counts = _read(base_root, wanted, catalogue) if wanted.policy == "base" and base_root else in_head
-    for framework in wanted.frameworks:
-        require_framework(framework)
-    return replace(
-        counts,
-        gate=under(counts.gate, wanted.gate),
-        frameworks=wanted.frameworks or counts.frameworks,
-        scanners=wanted.scanners or counts.scanners,
+    else:
+        counts = _read(base_root, wanted, catalogue)
+        objections = tuple(_objections(head_root, wanted, catalogue))
+    return (
+        replace(
+            counts,
+            gate=under(counts.gate, wanted.gate),
+            frameworks=wanted.frameworks or counts.frameworks,
+            scanners=wanted.scanners or counts.scanners,
+        ),
+        objections,
     )
+
+
+def _objections(head_root: Path, wanted: ScanSettings, catalogue: Catalogue) -> Iterator[Reason]:
+    """A configuration that would break the gate after the merge."""
+    try:
+        _read(head_root, wanted, catalogue)
+    except UsageError as error:
+        yield Reason(rule="configuration", number=error.message, limit="a valid configuration", remedy=error.remedy)
 
 
 def _read(root: Path, wanted: ScanSettings, catalogue: Catalogue) -> Policy:

@@ -16,6 +16,7 @@ from controls.gate import decide
 from manifests.discovery import work_tree
 from manifests.load import ChartValues, LoadRequest, load
 from manifests.relocate import relocate
+from model.audit import Reason
 from model.errors import UsageError
 from model.finding import Scan
 from model.policy import Policy
@@ -31,6 +32,9 @@ from verbs.console import Console
 from verbs.outcome import Outcome, exit_code
 from verbs.policy import settle
 
+CHART_SECONDS = 60.0
+"""Longest time for rendering one chart: real ones take less than one second."""
+
 
 def scan(wanted: ScanSettings) -> int:
     """The exit code of auditing a tree, compared with a base where there is one."""
@@ -38,10 +42,10 @@ def scan(wanted: ScanSettings) -> int:
     console = Console(quiet=wanted.quiet, verbose=wanted.verbose, progress=wanted.progress)
     places = _Places.of(wanted)
     catalogue = catalogues.load()
-    policy = settle(wanted, catalogue, places.head_root, places.base_root)
+    policy, objections = settle(wanted, catalogue, places.head_root, places.base_root)
     with Sandbox() as sandbox:
         run = _Run(wanted, places, catalogue, policy, sandbox, console)
-        outcome = run.outcome()
+        outcome = run.outcome(objections)
     outcome.publish(wanted.reports, wanted.output, colour=wanted.colour)
     if wanted.outputs:
         outcome.hand_over(wanted.outputs, wanted.output)
@@ -111,8 +115,8 @@ class _Run:
             keep_passed=wanted.all_results,
         )
 
-    def outcome(self) -> Outcome:
-        """Everything that reports show."""
+    def outcome(self, objections: Sequence[Reason]) -> Outcome:
+        """Everything that reports show. ``objections`` to the configuration block."""
         with self.console.step(Terminal("asking the scanners for their versions")):
             self._check_tools()
         stored = read_audit(self.places.stored_base) if self.places.stored_base else None
@@ -123,7 +127,7 @@ class _Run:
         head, controls = assemble(head_tree, scans, self.catalogue, self.terms)
         base = assemble(base_tree, scans, self.catalogue, self.terms)[0] if base_tree else stored
         comparison = compare(base, head) if base else None
-        verdict = decide(self.policy.gate, head, comparison, named_explicitly=self.wanted.named)
+        verdict = decide(self.policy.gate, head, comparison, named_explicitly=self.wanted.named, objections=objections)
         in_base = self.catalogue.with_unmapped(result.control for result in (base.results if base else ()))
         return Outcome(head=head, comparison=comparison, verdict=verdict, controls={**in_base, **controls})
 
@@ -164,7 +168,7 @@ class _Run:
             release_name=wanted.release_name,
             namespace=wanted.namespace,
             jobs=wanted.jobs,
-            timeout=wanted.timeout,
+            timeout=min(wanted.timeout, CHART_SECONDS),
         )
 
     def _scans(self, trees: Sequence[Tree]) -> list[Scan]:

@@ -46,6 +46,13 @@ def test_every_object_and_container_has_a_name_of_its_own_and_the_way_back() -> 
         assert sorted(names) == sorted(container.key for container in copy.resource.containers)
 
 
+def test_an_object_keeps_its_name_when_a_renamed_one_before_it_could_take_it() -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {{name: {}}}\nspec: {{containers: [{{name: c, image: a}}]}}"
+    copies = make_copies(resources("\n---\n".join(map(pod.format, ("x", "x", "x-2")))))
+    assert [copy.identity[2] for copy in copies] == ["x", "x-3", "x-2"]
+    assert [copy.renamed for copy in copies] == [False, True, False]
+
+
 def test_each_container_stands_on_the_one_line_that_leads_back_to_it() -> None:
     for copy in make_copies(resources(PODS)):
         lines = copy.text.splitlines()

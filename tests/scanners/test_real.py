@@ -82,6 +82,49 @@ def test_an_object_that_ends_kube_score_is_missing_and_the_others_are_judged(
     assert set(answer.opinions) == {each for each in good if kube_score.supports(each)}
 
 
+def test_an_object_that_ends_polaris_is_missing_and_the_others_are_judged(sandbox: Sandbox, toolbox: Toolbox) -> None:
+    policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: broken}\nspec: nonsense"
+    good, bad = resources(MIXED), resources(policy)
+    answer = scan(polaris, sandbox, toolbox, (*good, *bad))
+    assert list(answer.missing) == list(bad)
+    assert "panic: interface conversion" in answer.missing[bad[0]].reason
+    assert set(answer.opinions) == set(good)
+
+
+def test_a_host_port_of_one_container_is_none_of_the_others(sandbox: Sandbox, toolbox: Toolbox) -> None:
+    pod = """
+apiVersion: v1
+kind: Pod
+metadata: {name: ports}
+spec:
+  containers:
+  - {name: open, image: "a:1", ports: [{containerPort: 80, hostPort: 80}]}
+  - {name: closed, image: "b:1", securityContext: {capabilities: {add: [SYS_MODULE]}}}
+  - {name: module, image: "b:1", securityContext: {capabilities: {add: [SYS_MODULE]}}}
+"""
+    objects = resources(pod)
+    answer = scan(trivy, sandbox, toolbox, objects)
+    found = [(f.rule, f.container) for f in answer.opinions[objects[0]].findings if f.rule in {"KSV-0024", "KSV-0120"}]
+    assert sorted(found) == [("KSV-0024", "open"), ("KSV-0120", "closed"), ("KSV-0120", "module")]
+    assert answer.unaccounted == 0
+
+
+def test_a_seccomp_profile_of_the_main_container_says_nothing_about_the_init_container(
+    sandbox: Sandbox, toolbox: Toolbox
+) -> None:
+    pod = """
+apiVersion: v1
+kind: Pod
+metadata: {name: profile}
+spec:
+  initContainers: [{name: setup, image: "a:1"}]
+  containers: [{name: app, image: "a:1", securityContext: {seccompProfile: {type: RuntimeDefault}}}]
+"""
+    objects = resources(pod)
+    passed = scan(kube_score, sandbox, toolbox, objects).opinions[objects[0]].passed
+    assert {subject for subject, rules in passed.items() if "container-seccomp-profile" in rules} == {"", "app"}
+
+
 @pytest.mark.parametrize("scanner", EXTERNAL, ids=lambda module: module.NAME)
 def test_what_blinds_a_scanner_is_gone_in_the_copy(scanner: Scanner, sandbox: Sandbox, toolbox: Toolbox) -> None:
     blinding = """
