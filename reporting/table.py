@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from reporting.text import Terminal, line, terminal
 
 PLACES = 3
 """Places shown for one control before "and n more"."""
+WIDTH = 100
+"""Characters of running text before the line breaks."""
 MOST_CONTROLS = 15
 MOST_FAILURES = 20
 
@@ -62,7 +65,8 @@ class Table:
 
     def _verdict(self, head: Audit, comparison: Comparison | None, verdict: Verdict) -> Iterator[Terminal]:
         word = self._paint(HEADLINES[verdict.word], VERDICT_COLOURS.get(verdict.word, BOLD))
-        yield terminal("{}  {}", word, _scores(head, comparison) if comparison else _score(head))
+        scores = _scores(head, comparison) if comparison else _score(head)
+        yield terminal("{}  {}{}", word, scores, _never_scanned(head, verdict))
         for reason in verdict.reasons:
             yield terminal("  {}: {} (limit: {}). {}", reason.rule, reason.number, reason.limit, reason.remedy)
 
@@ -104,7 +108,9 @@ class Table:
         if len(results) > PLACES:
             yield terminal("            … and {} more", len(results) - PLACES)
         if remedy:
-            yield terminal("            {} {}", self._paint("fix:", GREEN), control.remedy)
+            first, *rest = textwrap.wrap(control.remedy, WIDTH)
+            yield terminal("            {} {}", self._paint("fix:", GREEN), first)
+            yield from (terminal("                 {}", words) for words in rest)
 
     def _place(self, result: Result) -> Terminal:
         container = terminal(" · {}", result.container) if result.container else Terminal("")
@@ -170,6 +176,13 @@ def by_severity(results: Iterable[Result]) -> Terminal:
     counts = Counter(result.severity for result in results)
     words = ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
     return terminal("{} ({})", sum(counts.values()), words)
+
+
+def _never_scanned(head: Audit, verdict: Verdict) -> Terminal:
+    """What the policy lets pass unscanned stays in the verdict line."""
+    if not head.unscanned or verdict.word is VerdictWord.INCOMPLETE:
+        return Terminal("")
+    return terminal("; {} never scanned", count(len(head.unscanned), "item"))
 
 
 def _score(head: Audit) -> Terminal:

@@ -57,6 +57,13 @@ def test_what_was_not_scanned_is_listed_with_reason_and_remedy() -> None:
     assert "Not scanned 1\n  broken.yaml:3 (trivy)  it does not parse\n            Mend it.\n" in text
 
 
+def test_what_the_policy_lets_pass_unscanned_stays_in_the_verdict_line() -> None:
+    both = audit([resource()], failures=[failure()])
+    assert table(both, both).startswith(
+        "PASSED  score 50.0 → 50.0 (+0.0): 0 introduced, 0 resolved; 1 item never scanned\n"
+    )
+
+
 def test_many_places_of_one_control_are_counted_not_listed() -> None:
     rows = [result(fingerprint=f"{n:064x}", location=location(line=n)) for n in range(1, 9)]
     text = table(None, audit([resource()], rows))
