@@ -99,6 +99,12 @@ def test_a_scanner_that_is_absent_is_exit_4_before_anything_is_scanned(tree: Pat
     assert "make tools" in run.stderr
 
 
+def test_a_base_that_is_not_there_is_exit_4(tree: Path) -> None:
+    run = scan("head", "--base", "nowhere", cwd=tree)
+    assert (run.returncode, run.stdout) == (4, "")
+    assert "nowhere is not there" in run.stderr
+
+
 def test_the_native_checker_needs_no_tool(tree: Path) -> None:
     assert scan("head", cwd=tree, HARDENING_GATE_HOME=str(tree / "empty")).returncode == 0
 

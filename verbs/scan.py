@@ -17,7 +17,7 @@ from manifests.discovery import work_tree
 from manifests.load import ChartValues, LoadRequest, load
 from manifests.relocate import relocate
 from model.audit import Reason
-from model.errors import UsageError
+from model.errors import EnvironmentBrokenError
 from model.finding import Scan
 from model.policy import Policy
 from model.resource import Resource, Tree
@@ -68,7 +68,7 @@ class _Places:
 
     @classmethod
     def of(cls, wanted: ScanSettings) -> _Places:
-        """Raises UsageError for a base that is neither a folder nor a stored audit."""
+        """Raises EnvironmentBrokenError for a base that is not there."""
         root = wanted.root.resolve() if wanted.root else work_tree(Path.cwd())
         heads = [path.resolve() for path in wanted.paths]
         if not any(head.is_relative_to(root) for head in heads):
@@ -82,9 +82,7 @@ class _Places:
             inside = tuple(str(head.relative_to(root)) for head in heads if head.is_relative_to(root))
             return cls(head_root=root, base_root=base_root, base_paths=inside, base_prefix=".", stored_base=None)
         if base is not None and not base.is_file():
-            raise UsageError(
-                f"the base {base} is neither a folder nor a file", "Name a folder, or a stored audit.json."
-            )
+            raise EnvironmentBrokenError(f"the base {base} is not there", "Name a folder, or a stored audit.json.")
         return cls(head_root=root, base_root=None, base_paths=(), base_prefix=".", stored_base=base)
 
 
