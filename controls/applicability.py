@@ -22,7 +22,7 @@ def _runs_linux(resource: Resource) -> bool:
 
 def _runs_long(resource: Resource) -> bool:
     return resource.ref.kind not in RUN_TO_COMPLETION and not any(
-        pod.spec.get("restartPolicy") in {"Never", "OnFailure"} for pod in resource.pods
+        text(pod.spec.get("restartPolicy")) in {"Never", "OnFailure"} for pod in resource.pods
     )
 
 

@@ -100,12 +100,12 @@ def _some_context_has(value: str, *steps: str) -> Callable[[Evidence], bool]:
 
 
 def _proc_mount_is_default(evidence: Evidence) -> bool:
-    return all(dig(context, "procMount") in {None, "Default"} for context in _contexts(evidence))
+    return all(dig(context, "procMount") in (None, "Default") for context in _contexts(evidence))
 
 
 def _only_container_engine_type(evidence: Evidence) -> bool:
     options = [mapping(dig(context, "seLinuxOptions")) for context in _contexts(evidence)]
-    types = {option.get("type") for option in options} - {None, ""}
+    types = {text(option.get("type")) for option in options} - {""}
     return types == {"container_engine_t"} and not any(option.get("user") or option.get("role") for option in options)
 
 

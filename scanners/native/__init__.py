@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.finding import Scan, ScanStatus
+from model.finding import Opinion, Scan, ScanStatus
 from model.resource import Resource
 from scanners.base import ScanContext, Scope
 from scanners.native import (
@@ -21,13 +21,13 @@ from scanners.native import (
     secrets,
     volumes,
 )
-from scanners.native.engine import CHECKS, look
+from scanners.native.engine import CHECKS, Neighbours, look
 
 __all__ = ["NAME", "RULES", "TOOL", "TOPICS", "scan", "supports"]
 
 NAME: str = "native"
 TOOL: str | None = None
-VERSION = "1"
+VERSION = "2"
 """Of the rule set: moves when a verdict on the same object may change."""
 TOPICS = (
     capabilities,
@@ -53,7 +53,10 @@ def supports(resource: Resource) -> bool:  # noqa: ARG001 the Protocol's signatu
 
 def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:  # noqa: ARG001 the Protocol's signature
     """What our checks say about each object."""
-    opinions = {resource: look(resource) for scope in scopes for resource in scope.resources}
+    opinions: dict[Resource, Opinion] = {}
+    for scope in scopes:
+        neighbours = Neighbours.of(scope.resources)
+        opinions |= {resource: look(resource, neighbours) for resource in scope.resources}
     return Scan(
         scanner=NAME,
         version=VERSION,

@@ -1,17 +1,18 @@
 """Runs checks over resources: what a check is, what it looks at, and how its flaws become an opinion.
 
-A check that finds no flaw has passed its subject explicitly. It knows nothing of applicability, severity or score.
+A check sees the objects of its scope, never those of another. One that finds no flaw has passed its subject explicitly.
+It knows nothing of applicability, severity or score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple, TypeVar
 
 from model.finding import OBJECT, Finding, Opinion
-from model.resource import Container, Pod, Resource
+from model.resource import Container, Pod, Resource, ResourceRef
 from model.values import FieldPath, Json, mapping
 
 Step = str | int
@@ -26,6 +27,25 @@ class Flaw(NamedTuple):
     """In plain words, without values that may be secret."""
 
 
+@dataclass(slots=True, eq=False)
+class Neighbours:
+    """The objects of one scope, by identity: two documents may share one."""
+
+    _objects: dict[ResourceRef, list[Resource]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, resources: Iterable[Resource]) -> Neighbours:
+        """All of them know each other."""
+        neighbours = cls()
+        for resource in resources:
+            neighbours._objects.setdefault(resource.ref, []).append(resource)
+        return neighbours
+
+    def named(self, ref: ResourceRef) -> Sequence[Resource]:
+        """The objects of that identity, none where the scope does not hold it."""
+        return self._objects.get(ref, ())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PodView:
     """A pod as checks read it."""
@@ -36,6 +56,7 @@ class PodView:
     security: Mapping[str, Json]
     """``spec.securityContext``, empty where it is absent or no mapping."""
     annotations: Mapping[str, Json]
+    neighbours: Neighbours
 
     def at(self, *steps: Step) -> FieldPath:
         """The path of a field of the pod spec."""
@@ -64,6 +85,16 @@ class ContainerView:
         """A field of the security context that the pod's provides where the container's does not."""
         own = self.security.get(name)
         return self.pod.security.get(name) if own is None else own
+
+    def stated(self, name: str) -> Iterator[tuple[FieldPath, Json]]:
+        """Where the container and its pod set the field, each for itself.
+
+        The standards judge the pod's value even where all containers override it: debug containers inherit it.
+        """
+        if self.security.get(name) is not None:
+            yield self.at("securityContext", name), self.security[name]
+        if self.pod.security.get(name) is not None:
+            yield self.pod.at("securityContext", name), self.pod.security[name]
 
     def at_setting(self, name: str) -> FieldPath:
         """Where ``setting`` found the field; the container's own security context where it is absent."""
@@ -119,11 +150,11 @@ def _register(
     return register
 
 
-def look(resource: Resource) -> Opinion:
-    """What all checks say about one object."""
+def look(resource: Resource, neighbours: Neighbours) -> Opinion:
+    """What all checks say about one object among the others of its scope."""
     findings = list(_run(CHECKS.object, [resource], OBJECT))
     passed = {}
-    pods = [_pod_view(pod, resource) for pod in resource.pods]
+    pods = [_pod_view(pod, resource, neighbours) for pod in resource.pods]
     findings += _run(CHECKS.pod, pods, OBJECT)
     failed = frozenset(finding.rule for finding in findings)
     passed[OBJECT] = _rest("pod" if pods else "object", failed)
@@ -149,13 +180,14 @@ def _rest(subject: str, failed: frozenset[str]) -> frozenset[str]:
     return frozenset(control for checks in ran for control in checks) - failed
 
 
-def _pod_view(pod: Pod, resource: Resource) -> PodView:
+def _pod_view(pod: Pod, resource: Resource, neighbours: Neighbours) -> PodView:
     return PodView(
         pod=pod,
         resource=resource,
         spec=pod.spec,
         security=mapping(pod.spec.get("securityContext")),
         annotations=mapping(pod.metadata.get("annotations")),
+        neighbours=neighbours,
     )
 
 

@@ -19,9 +19,10 @@ def run_as_non_root(container: ContainerView) -> Flaws:
 
 @container_check("run-as-root-uid")
 def run_as_root_uid(container: ContainerView) -> Flaws:
-    """PSS restricted, ``check_runAsUser``."""
-    if is_number(container.setting("runAsUser"), 0):
-        yield Flaw(container.at_setting("runAsUser"), "runs as user 0, which is root")
+    """PSS restricted, ``check_runAsUser``: of the container and of the pod, each for itself."""
+    for path, user in container.stated("runAsUser"):
+        if is_number(user, 0):
+            yield Flaw(path, "selects user 0, which is root")
 
 
 @container_check("run-as-high-uid")

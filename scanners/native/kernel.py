@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from model.values import Json, dig, mapping, sequence, text
+from scanners.native.capabilities import plain_name
 from scanners.native.engine import ContainerView, Flaw, Flaws, PodView, container_check, pod_check
 
-SECCOMP_TYPES = frozenset({"RuntimeDefault", "Localhost"})
+PROFILE_TYPES = frozenset({"RuntimeDefault", "Localhost"})
+"""Of seccomp and AppArmor."""
 APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 """PSS baseline, ``check_seLinuxOptions``; the last one since Kubernetes 1.31."""
@@ -32,30 +34,36 @@ SAFE_SYSCTLS = frozenset(
 
 @container_check("seccomp-profile")
 def seccomp_profile(container: ContainerView) -> Flaws:
-    """PSS restricted, ``check_seccompProfile_restricted``: unset is not enough; the container's word wins."""
-    profile = container.setting("seccompProfile")
-    kind = dig(profile, "type")
-    if kind in SECCOMP_TYPES:
-        return
-    path = (*container.at_setting("seccompProfile"), "type")
-    yield Flaw(path, "runs without seccomp" if kind == "Unconfined" else "sets no seccomp profile")
+    """PSS restricted, ``check_seccompProfile_restricted``: unset is not enough; pod and container each for itself."""
+    stated = list(container.stated("seccompProfile"))
+    if not stated:
+        yield Flaw(container.at("securityContext", "seccompProfile", "type"), "sets no seccomp profile")
+    for path, profile in stated:
+        kind = dig(profile, "type")
+        if not _is_profile(kind):
+            yield Flaw(
+                (*path, "type"), "turns seccomp off" if kind == "Unconfined" else "sets an unknown seccomp profile"
+            )
 
 
 @container_check("apparmor-profile")
 def apparmor_profile(container: ContainerView) -> Flaws:
-    """PSS baseline, ``check_appArmorProfile``: unset is the runtime's default and fine."""
-    kind = dig(container.setting("appArmorProfile"), "type")
-    if kind is not None and kind not in {"RuntimeDefault", "Localhost"}:
-        yield Flaw((*container.at_setting("appArmorProfile"), "type"), "runs without its AppArmor profile")
-        return
+    """PSS baseline, ``check_appArmorProfile``: unset is the runtime's default and fine; each place for itself."""
+    for path, profile in container.stated("appArmorProfile"):
+        if not _is_profile(dig(profile, "type")):
+            yield Flaw((*path, "type"), "takes the AppArmor profile away")
     name = f"{APPARMOR_ANNOTATION}{container.container.name}"
     value = container.pod.annotations.get(name)
-    if value is not None and not _is_apparmor_profile(value):
+    if value is not None and value != "" and not _is_annotated_profile(value):
         yield Flaw(container.pod.at_metadata("annotations", name), "an annotation takes its AppArmor profile away")
 
 
-def _is_apparmor_profile(value: Json) -> bool:
-    return (text(value) in {"", "runtime/default"} and isinstance(value, str)) or text(value).startswith("localhost/")
+def _is_profile(kind: Json) -> bool:
+    return text(kind) in PROFILE_TYPES
+
+
+def _is_annotated_profile(value: Json) -> bool:
+    return text(value) == "runtime/default" or text(value).startswith("localhost/")
 
 
 @container_check("selinux-custom-options")
@@ -66,7 +74,8 @@ def selinux_custom_options(container: ContainerView) -> Flaws:
         (container.pod.at("securityContext", "seLinuxOptions"), container.pod.security),
     ):
         options = mapping(context.get("seLinuxOptions"))
-        if (options.get("type") or "") not in SELINUX_TYPES:
+        kind = options.get("type")
+        if kind is not None and not (isinstance(kind, str) and kind in SELINUX_TYPES):
             yield Flaw((*path, "type"), "sets an SELinux type that is no type for containers")
         for name in ("user", "role"):
             if options.get(name):
@@ -76,7 +85,7 @@ def selinux_custom_options(container: ContainerView) -> Flaws:
 @container_check("proc-mount-unmasked")
 def proc_mount_unmasked(container: ContainerView) -> Flaws:
     """PSS restricted, ``check_procMount_restricted``: in a pod with user namespaces, too."""
-    if container.security.get("procMount") not in {None, "", "Default"}:
+    if container.security.get("procMount") not in (None, "", "Default"):
         yield Flaw(container.at("securityContext", "procMount"), "sees /proc without its masks")
 
 
@@ -94,9 +103,10 @@ def unsafe_sysctls(pod: PodView) -> Flaws:
 def linux_hardening(container: ContainerView) -> Flaws:
     """At least one of the kernel's means is in use; Unconfined is none, nor is a drop that ALL undoes."""
     profiles = [dig(container.setting(name), "type") for name in ("seccompProfile", "appArmorProfile")]
-    confined = any(profile not in {None, "", "Unconfined"} for profile in profiles)
-    annotated = f"{APPARMOR_ANNOTATION}{container.container.name}" in container.pod.annotations
+    confined = any(_is_profile(profile) for profile in profiles)
+    annotated = _is_annotated_profile(container.pod.annotations.get(f"{APPARMOR_ANNOTATION}{container.container.name}"))
     capabilities = mapping(container.security.get("capabilities"))
-    dropped = sequence(capabilities.get("drop")) and "ALL" not in sequence(capabilities.get("add"))
-    if not (confined or annotated or dropped or container.setting("seLinuxOptions")):
+    added = {plain_name(text(name)) for name in sequence(capabilities.get("add"))}
+    dropped = sequence(capabilities.get("drop")) and "ALL" not in added
+    if not (confined or annotated or dropped or mapping(container.setting("seLinuxOptions"))):
         yield Flaw(container.at("securityContext"), "uses none of seccomp, AppArmor, SELinux or dropped capabilities")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from model.resource import Resource
+from model.resource import Resource, ResourceRef
+from model.values import text
 from scanners.native.engine import Flaw, Flaws, PodView, object_check, pod_check
 
 
@@ -43,6 +44,14 @@ def deprecated_service_account_field(pod: PodView) -> Flaws:
 
 @pod_check("service-account-token-automount")
 def service_account_token_automount(pod: PodView) -> Flaws:
-    """Unset mounts the token, unless the service account says otherwise."""
-    if pod.spec.get("automountServiceAccountToken") is not False:
+    """The pod's own word wins; unset mounts the token, unless its service account in the same scope says no."""
+    own = pod.spec.get("automountServiceAccountToken")
+    if own is not False and (own is not None or not _account_withholds_token(pod)):
         yield Flaw(pod.at("automountServiceAccountToken"), "mounts a token of the Kubernetes API")
+
+
+def _account_withholds_token(pod: PodView) -> bool:
+    name = text(pod.spec.get("serviceAccountName")) or text(pod.spec.get("serviceAccount")) or "default"
+    namespace = pod.resource.ref.namespace
+    accounts = pod.neighbours.named(ResourceRef(group="", kind="ServiceAccount", namespace=namespace, name=name))
+    return bool(accounts) and all(each.value.get("automountServiceAccountToken") is False for each in accounts)

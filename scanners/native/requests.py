@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from model.values import Json, dig
 from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
 
-NOTHING = (None, "", 0, "0")
+NOTHING = ("", 0, "0")
 
 
 @container_check("cpu-limits")
@@ -49,6 +49,10 @@ def _missing(container: ContainerView, kind: str, name: str, message: str) -> It
 
 
 def _is_stated(resources: Json, kind: str, name: str) -> bool:
-    if dig(resources, kind, name) not in NOTHING:
+    if _is_quantity(dig(resources, kind, name)):
         return True
-    return kind == "requests" and dig(resources, "limits", name) not in NOTHING
+    return kind == "requests" and _is_quantity(dig(resources, "limits", name))
+
+
+def _is_quantity(value: Json) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and value not in NOTHING

@@ -7,21 +7,27 @@ import re
 from model.values import mapping, sequence, text
 from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
 
+PASSWORD_NAME = re.compile(r"(?:passw(?:or)?d|passphrase|(?:^|[_\-.])(?:pass|pwd))[_\-.]?\d{0,3}$", re.IGNORECASE)
 NAME = re.compile(
-    r"(?:^|[_\-.])(?:pass(?:wd|word|phrase)?|pwd|secret|token|api_?key|access_?key|private_?key|credentials?|auth)"
-    r"(?:$|[_\-.]?\d*$)",
+    r"(?:secret|(?:^|[_\-.]|(?-i:(?<=[a-z])(?=[A-Z])))(?:token|credentials?|auth|erlang_cookie)"
+    r"|(?:api|access|private|secret|signing|encryption|master|storage|account)[_\-.]?key(?:[_\-.]base)?)"
+    r"[_\-.]?\d{0,3}$",
     re.IGNORECASE,
 )
-"""The end of a name says what it holds: PASSWORD_FILE and TOKEN_URL hold something else."""
+"""The end of a name says what it holds: PASSWORD_FILE, SECRET_NAME and TOKEN_URL hold something else."""
 SHAPES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b|\bxox[abprs]-[0-9A-Za-z-]{10}"
-    r"|\bsk_live_[0-9A-Za-z]{16}|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.|[a-z][a-z0-9+.-]{1,20}://[^/\s:@]{1,80}:[^/\s@$]{3,80}@"
+    r"-BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b|\bglpat-[0-9A-Za-z_-]{20}"
+    r"|\bxox[abprs]-[0-9A-Za-z-]{10}|\bsk_live_[0-9A-Za-z]{16}|\bAIza[0-9A-Za-z_-]{35}"
+    r"|\beyJ[A-Za-z0-9_-]{8,256}\.eyJ[A-Za-z0-9_-]{8}"
+    r"|[a-z][a-z0-9+.-]{1,20}://[^/\s:@]{1,80}:[^/\s@$<{*]{3,80}@"
 )
-"""Formats that are secrets wherever they stand."""
+"""Formats that are secrets wherever they stand. Every repetition is bounded: values come from strangers."""
 PLACEHOLDER = re.compile(
-    r"(?i)^(?:|true|false|yes|no|none|null|\d{1,5}|changeme|change-me|replace.?me|todo|x{3,}|\*+|<.*>|\$[({].*[)}]|\{\{.*\}\}"
+    r"(?i)^(?:|true|false|yes|no|on|off|none|null|enabled?|disabled?|optional|required|basic|bearer|ldap|oauth2?|oidc|saml"
+    r"|changeme|change-me|replace.?me|todo|x{3,}|\*+|<.*>|\$[({][^)}]*[)}]|\{\{.*\}\}"
     r"|your[-_ ].*|example|placeholder|/.*)$"
 )
+SHORT_NUMBER = re.compile(r"\d{1,5}$", re.ASCII)
 MOST = 20_000
 """Characters of a value that are looked at."""
 
@@ -32,8 +38,15 @@ def secrets_in_env(container: ContainerView) -> Flaws:
     for position, entry in enumerate(sequence(container.value.get("env"))):
         variable = mapping(entry)
         name, value = text(variable.get("name")), text(variable.get("value"))[:MOST]
-        if (NAME.search(name) and not PLACEHOLDER.match(value)) or SHAPES.search(value):
+        if _is_secret(name, value) or SHAPES.search(value):
             yield Flaw(container.at("env", position, "value"), f"holds a secret in the variable {name[:60]}")
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """By the name; a short number is a time or a count, unless the name is a password's."""
+    if PLACEHOLDER.match(value):
+        return False
+    return bool(PASSWORD_NAME.search(name) or (NAME.search(name) and not SHORT_NUMBER.match(value)))
 
 
 @container_check("duplicate-env-var")

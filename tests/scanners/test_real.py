@@ -166,3 +166,48 @@ spec:
     found = scan(scanner, sandbox, toolbox, (pod,)).opinions[pod].findings
     tags = {"tagNotSpecified", "container-image-tag", "KSV-0013"}
     assert {finding.container for finding in found if finding.rule in tags} == {"bad"}
+
+
+SECRET_LINES = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: plain, namespace: shop}
+data: {a: "password: x"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: crash, namespace: shop}
+data: {a: "Password=a:b"}
+"""
+
+
+def test_an_object_on_which_a_check_of_trivy_crashes_keeps_it_from_no_other(sandbox: Sandbox, toolbox: Toolbox) -> None:
+    plain_one, crashing = resources(SECRET_LINES)
+    answer = scan(trivy, sandbox, toolbox, (crashing, plain_one))
+    assert [finding.rule for finding in answer.opinions[plain_one].findings] == ["KSV-0109"]
+    assert not [finding for finding in answer.opinions[crashing].findings if finding.rule == "KSV-0109"]
+    assert "KSV-0109" not in answer.opinions[crashing].passed[""]
+
+
+def test_a_check_of_trivy_that_crashes_unexpectedly_is_silent_about_that_object_only(
+    sandbox: Sandbox, toolbox: Toolbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trivy, "_ends_a_check", lambda _: False)
+    plain_one, crashing = resources(SECRET_LINES)
+    answer = scan(trivy, sandbox, toolbox, (*resources(MIXED)[:2], crashing, plain_one))
+    assert [finding.rule for finding in answer.opinions[plain_one].findings] == ["KSV-0109"]
+    assert "KSV-0109" not in answer.opinions[crashing].passed[""]
+    assert answer.missing == {}
+    assert answer.unaccounted == 0
+
+
+def test_a_pod_that_blinds_trivy_is_missing_instead_of_passing_everything(sandbox: Sandbox, toolbox: Toolbox) -> None:
+    blinding = """
+apiVersion: v1
+kind: Pod
+metadata: {name: blinding}
+spec: {containers: [{name: app, image: "a:1", securityContext: [privileged]}]}
+"""
+    answer = scan(trivy, sandbox, toolbox, resources(blinding), resources(MIXED)[:1])
+    assert [missing.reason for missing in answer.missing.values()] == [trivy.BLINDED]
+    assert len(answer.opinions) == 1
