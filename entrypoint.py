@@ -9,11 +9,13 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 
 import settings
-from model.errors import HardeningGateError
+from model.errors import EnvironmentBrokenError, HardeningGateError
 
 READABLE = 0o022
 """Unprivileged children must be able to read the copies that we make for them."""
@@ -32,12 +34,27 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | Non
         wanted = settings.parse(words, os.environ if environment is None else environment, terminals=terminals)
         return _run(wanted)
     except HardeningGateError as error:
-        from reporting.text import line, terminal
+        return _tell(error)
+    except Exception as error:  # noqa: BLE001 the last resort: Python's own exit code would read as "blocked"
+        return _tell(_defect(error))
 
-        sys.stderr.write(
-            f"{line(terminal('error: {}', error.message))}\n{line(terminal('  next: {}', error.remedy))}\n"
-        )
-        return error.exit_code
+
+def _tell(error: HardeningGateError) -> int:
+    from reporting.text import line, terminal
+
+    rows = (line(terminal("error: {}", error.message)), line(terminal("  next: {}", error.remedy)))
+    sys.stderr.write("".join(f"{row}\n" for row in rows))
+    return error.exit_code
+
+
+def _defect(error: Exception) -> EnvironmentBrokenError:
+    """A defect of ours, told by its kind and place: the message of an exception may hold values of a manifest."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return EnvironmentBrokenError(
+        f"hardening-gate has a defect and stopped without a verdict: "
+        f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}",
+        "Report this line and, if you can, the manifest; nothing was decided.",
+    )
 
 
 def _run(wanted: settings.Settings) -> int:

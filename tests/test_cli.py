@@ -105,6 +105,32 @@ def test_a_base_that_is_not_there_is_exit_4(tree: Path) -> None:
     assert "nowhere is not there" in run.stderr
 
 
+def test_a_defect_of_ours_is_exit_4_and_shows_no_value(tree: Path) -> None:
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import entrypoint, verbs.scan as scan\n"
+        f"def defect(wanted): raise KeyError('{CANARY}')\n"
+        "scan.scan = defect; sys.exit(entrypoint.main(['scan']))"
+    )
+    run = subprocess.run([sys.executable, "-c", program, ROOT], cwd=tree, capture_output=True, text=True, check=False)
+    assert run.returncode == 4
+    assert "KeyError at <string>:2" in run.stderr
+    assert CANARY not in run.stderr
+
+
+def test_a_reader_that_has_seen_enough_changes_no_verdict(tree: Path) -> None:
+    (tree / "head" / "web.yaml").write_text("---\n".join([BAD] * 300), encoding="utf-8")
+    words = [sys.executable, str(ROOT / "entrypoint.py"), "scan", "head", "--scanners", "native"]
+    with subprocess.Popen(
+        [*words, "--format", "json"], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None
+        run.stdout.read(10)
+        run.stdout.close()
+        assert run.wait(timeout=30) == 0
+        assert run.stderr is not None
+        assert run.stderr.read() == b""
+
+
 def test_the_native_checker_needs_no_tool(tree: Path) -> None:
     assert scan("head", cwd=tree, HARDENING_GATE_HOME=str(tree / "empty")).returncode == 0
 

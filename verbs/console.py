@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -54,8 +55,7 @@ class Console:
 def write_report(file: Path | None, text: str) -> None:
     """Write a report to a file, or to standard output. Raises EnvironmentBrokenError when that cannot be."""
     if file is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write_out(text)
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +64,15 @@ def write_report(file: Path | None, text: str) -> None:
         raise EnvironmentBrokenError(
             f"the report {file} cannot be written: {error.strerror}", "Name a file in a folder that can be written."
         ) from error
+
+
+def _write_out(text: str) -> None:
+    """To standard output; a reader that has seen enough (``| head``) changes no verdict."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def append(file: Path, text: str) -> None:
