@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controls.assemble import worst_first
@@ -13,18 +15,24 @@ from model.errors import UsageError
 from model.finding import ScanStatus
 from model.resource import Failure, Source, Stage
 
+ORDINAL = re.compile(r"-\d+$")
+"""What ``controls.fingerprint.unique`` appends."""
 LogicalSource = tuple[str, str, str]
-ResourceKey = tuple[LogicalSource, str, str, str, str, int]
+Identity = tuple[LogicalSource, str, str, str, str]
+"""Source, API group, kind, namespace, name."""
+ResourceKey = tuple[Identity, int]
+ResultKey = tuple[ResourceKey, str, int]
+"""Resource, fingerprint without ordinal, ordinal in the resource."""
 
 
 def require_comparable(base: Audit, head: Audit) -> None:
     """Raise UsageError unless both were judged by the same scanners, rule sets, catalogue and policy."""
     for what, ours, theirs in (
         ("version of hardening-gate", head.tool_version, base.tool_version),
+        ("list of scanners", _line_up(head), _line_up(base)),
+        ("Kubernetes version", head.kube_version, base.kube_version),
         ("catalogue of controls", head.catalogue, base.catalogue),
         ("policy", head.policy, base.policy),
-        ("Kubernetes version", head.kube_version, base.kube_version),
-        ("scanners", _line_up(head), _line_up(base)),
     ):
         if ours != theirs:
             raise UsageError(
@@ -36,8 +44,9 @@ def require_comparable(base: Audit, head: Audit) -> None:
 def compare(base: Audit, head: Audit) -> Comparison:
     """What head does to base. Raises UsageError for audits that do not compare (``require_comparable``)."""
     require_comparable(base, head)
-    before, after = _Side.of(base), _Side.of(head)
-    both = before.failed.keys() & after.failed.keys()
+    keys_before, keys_after = pair(base, head)
+    before, after = _Side.of(base, keys_before), _Side.of(head, keys_after)
+    both = sorted(before.failed.keys() & after.failed.keys())
     appeared = [after.failed[key] for key in after.failed.keys() - before.present]
     vanished = [before.failed[key] for key in before.failed.keys() - after.present]
     changed = _changed(before, after)
@@ -54,70 +63,131 @@ def compare(base: Audit, head: Audit) -> Comparison:
         persisting=_sorted(after.failed[key] for key in after.failed.keys() & before.present),
         moved=tuple(
             (before.failed[key], after.failed[key])
-            for key in sorted(both)
+            for key in both
             if before.failed[key].location.path != after.failed[key].location.path
         ),
         changed_resources=tuple(sorted(resource.id for resource in changed)),
     )
 
 
+def pair(base: Audit, head: Audit) -> tuple[dict[str, ResourceKey], dict[str, ResourceKey]]:
+    """Keys by resource id of both sides: equal where a resource of head is one of base.
+
+    Objects that share an identity (``dev/web.yaml`` and ``prod/web.yaml``) belong together by their file first, then by
+    what they hold, and only then by their order.
+    """
+    before, after = _by_identity(base), _by_identity(head)
+    keys: tuple[dict[str, ResourceKey], dict[str, ResourceKey]] = ({}, {})
+    for identity in sorted(before.keys() | after.keys()):
+        for number, couple in enumerate(_couples(before.get(identity, []), after.get(identity, []))):
+            for side, resource in zip(keys, couple, strict=True):
+                if resource is not None:
+                    side[resource.id] = (identity, number)
+    return keys
+
+
+def _by_identity(audit: Audit) -> dict[Identity, list[AuditedResource]]:
+    sources = {source.id: _logical(source) for source in audit.sources}
+    found: dict[Identity, list[AuditedResource]] = {}
+    for resource in audit.resources:
+        ref = resource.ref
+        identity = (sources[resource.source], group_now(ref), ref.kind, ref.namespace, ref.name)
+        found.setdefault(identity, []).append(resource)
+    return found
+
+
+def _couples(
+    olds: Sequence[AuditedResource], news: Sequence[AuditedResource]
+) -> Iterator[tuple[AuditedResource | None, AuditedResource | None]]:
+    """Who belongs together, each one once; None where the other side has nobody."""
+    marks: tuple[Callable[[AuditedResource], str], ...] = (
+        lambda resource: resource.location.path,
+        lambda resource: resource.digest,
+        lambda _: "",
+    )
+    for mark in marks:
+        waiting: dict[str, deque[AuditedResource]] = {}
+        for new in news:
+            waiting.setdefault(mark(new), deque()).append(new)
+        alone = []
+        for old in olds:
+            if waiting.get(mark(old)):
+                yield old, waiting[mark(old)].popleft()
+            else:
+                alone.append(old)
+        olds, news = alone, [new for queue in waiting.values() for new in queue]
+    yield from ((old, None) for old in olds)
+    yield from ((None, new) for new in news)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
     """One audit, indexed by what survives from commit to commit."""
 
-    failed: Mapping[str, Result]
-    """By fingerprint."""
-    present: frozenset[str]
-    """Fingerprints of failed and waived results."""
-    sources: Mapping[str, LogicalSource]
-    """By id of this side."""
+    failed: Mapping[ResultKey, Result]
+    present: frozenset[ResultKey]
+    """Of failed and waived results."""
     resources: Mapping[ResourceKey, AuditedResource]
     keys: Mapping[str, ResourceKey]
     """By id of this side."""
-    verdicts: Mapping[str, frozenset[tuple[str, str]]]
-    """By resource id: (fingerprint, status) of all that failed or is waived."""
+    verdicts: Mapping[ResourceKey, frozenset[tuple[ResultKey, str]]]
+    """All that failed or is waived, with the status."""
     blind_sources: frozenset[LogicalSource]
     patchy_sources: frozenset[LogicalSource]
     """Sources of which some file is missing: what depends on the neighbours cannot be told."""
     blind_paths: frozenset[str]
+    broken_scanners: frozenset[str]
+    """Scanners that looked at nothing."""
     blind_scanners: frozenset[tuple[str, ResourceKey]]
     """A scanner that did not show a resource."""
 
     @classmethod
-    def of(cls, audit: Audit) -> _Side:
+    def of(cls, audit: Audit, keys: Mapping[str, ResourceKey]) -> _Side:
         sources = {source.id: _logical(source) for source in audit.sources}
-        keys = _resource_keys(audit.resources, sources)
-        verdicts: dict[str, set[tuple[str, str]]] = {}
-        for result in audit.results:
-            if result.status is not ResultStatus.PASSED:
-                verdicts.setdefault(result.resource, set()).add((result.fingerprint, result.status))
-        whole = [failure for failure in audit.unscanned if failure.resource is None]
+        rows = {key: result for key, result in _keyed(audit.results, keys) if result.status is not ResultStatus.PASSED}
+        verdicts: dict[ResourceKey, set[tuple[ResultKey, str]]] = {}
+        for key, result in rows.items():
+            verdicts.setdefault(key[0], set()).add((key, result.status))
+        whole = [failure for failure in audit.unscanned if failure.resource is None and failure.scanner is None]
         return cls(
-            failed={result.fingerprint: result for result in audit.results if result.status is ResultStatus.FAILED},
-            present=frozenset(
-                result.fingerprint for result in audit.results if result.status is not ResultStatus.PASSED
-            ),
-            sources=sources,
+            failed={key: result for key, result in rows.items() if result.status is ResultStatus.FAILED},
+            present=frozenset(rows),
             resources={keys[resource.id]: resource for resource in audit.resources},
             keys=keys,
-            verdicts={id_: frozenset(rows) for id_, rows in verdicts.items()},
+            verdicts={key: frozenset(found) for key, found in verdicts.items()},
             blind_sources=frozenset(
                 sources[f.source] for f in whole if f.source in sources and f.stage is Stage.RENDER
             ),
             patchy_sources=frozenset(sources[f.source] for f in whole if f.source in sources),
             blind_paths=frozenset(failure.path for failure in whole),
+            broken_scanners=frozenset(
+                scanner.name for scanner in audit.scanners if scanner.status is ScanStatus.FAILED
+            ),
             blind_scanners=_blind_scanners(audit.unscanned, keys),
         )
 
     def blind_to(self, result: Result, other: _Side) -> bool:
         """Whether this side could not have shown a result that the other side has."""
         key = other.keys[result.resource]
-        if key[0] in self.blind_sources or result.location.path in self.blind_paths:
+        source = key[0][0]
+        if source in self.blind_sources or result.location.path in self.blind_paths:
             return True
-        if result.subject is Subject.SCOPE and key[0] in self.patchy_sources:
+        if result.subject is Subject.SCOPE and source in self.patchy_sources:
             return True
         accusers = {witness.scanner for witness in result.witnesses if witness.verdict is ResultStatus.FAILED}
-        return key in self.resources and all((scanner, key) in self.blind_scanners for scanner in accusers)
+        return all(
+            scanner in self.broken_scanners or (key in self.resources and (scanner, key) in self.blind_scanners)
+            for scanner in accusers
+        )
+
+
+def _keyed(results: Iterable[Result], keys: Mapping[str, ResourceKey]) -> Iterator[tuple[ResultKey, Result]]:
+    """Results by their resource and their own identity in it; ordinals across resources say nothing here."""
+    seen: Counter[tuple[ResourceKey, str]] = Counter()
+    for result in results:
+        own = (keys[result.resource], ORDINAL.sub("", result.fingerprint))
+        seen[own] += 1
+        yield (*own, seen[own]), result
 
 
 def _line_up(audit: Audit) -> str:
@@ -128,20 +198,6 @@ def _line_up(audit: Audit) -> str:
 
 def _logical(source: Source) -> LogicalSource:
     return (source.kind, source.name, source.environment)
-
-
-def _resource_keys(
-    resources: Iterable[AuditedResource], sources: Mapping[str, LogicalSource]
-) -> dict[str, ResourceKey]:
-    """Keys by id; objects of the same identity are told apart by their order."""
-    seen: dict[tuple[LogicalSource, str, str, str, str], int] = {}
-    keys: dict[str, ResourceKey] = {}
-    for resource in resources:
-        ref = resource.ref
-        plain = (sources[resource.source], group_now(ref), ref.kind, ref.namespace, ref.name)
-        seen[plain] = seen.get(plain, 0) + 1
-        keys[resource.id] = (*plain, seen[plain])
-    return keys
 
 
 def _blind_scanners(failures: Iterable[Failure], keys: Mapping[str, ResourceKey]) -> frozenset[tuple[str, ResourceKey]]:
@@ -160,17 +216,19 @@ def _changed(before: _Side, after: _Side) -> list[AuditedResource]:
         if (old := before.resources.get(key)) is None
         or old.digest != resource.digest
         or old.score != resource.score
-        or before.verdicts.get(old.id) != after.verdicts.get(resource.id)
+        or before.verdicts.get(key) != after.verdicts.get(key)
     ]
 
 
 def _comparable(side: _Side, other: _Side) -> Score:
     """The score of the part that the other side could judge as well."""
+    if side.broken_scanners != other.broken_scanners:
+        return Score()
     return sum(
         (
             resource.score
-            for key, resource in side.resources.items()
-            if key[0] not in side.blind_sources | other.blind_sources
+            for (identity, _), resource in side.resources.items()
+            if identity[0] not in side.blind_sources | other.blind_sources
             and resource.location.path not in side.blind_paths | other.blind_paths
         ),
         Score(),

@@ -60,12 +60,15 @@ def net_raw_capability(container: ContainerView) -> Flaws:
 
 @container_check("drop-all-capabilities")
 def drop_all_capabilities(container: ContainerView) -> Flaws:
-    """PSS restricted, first half of ``check_capabilities_restricted``; adding most of them back undoes the drop."""
+    """PSS restricted, first half of ``check_capabilities_restricted``; adding most of them back undoes the drop.
+
+    Runtimes read ``all`` as ``ALL``; none knows ``CAP_ALL``, which drops nothing.
+    """
     dropped = sequence(dig(dict(container.security), "capabilities", "drop"))
     added = {plain_name(text(name)) for name in sequence(dig(dict(container.security), "capabilities", "add"))}
-    if not any(plain_name(text(name)) == "ALL" for name in dropped):
+    if not any(text(name).upper() == "ALL" for name in dropped):
         yield Flaw(container.at("securityContext", "capabilities", "drop"), "does not drop ALL capabilities")
-    elif len(added & DEFAULT) > len(DEFAULT) // 2:
+    elif "ALL" in added or len(added & DEFAULT) > len(DEFAULT) // 2:
         path = container.at("securityContext", "capabilities", "add")
         yield Flaw(path, "drops ALL capabilities and adds most of the default ones back")
 

@@ -11,10 +11,13 @@ HIGHEST_COMMON_ID = 10_000
 
 @container_check("run-as-non-root")
 def run_as_non_root(container: ContainerView) -> Flaws:
-    """PSS restricted, ``check_runAsNonRoot``: the container's own word wins over the pod's."""
-    if container.setting("runAsNonRoot") is not True:
-        path = container.at_setting("runAsNonRoot")
-        yield Flaw(path, "may start as root: runAsNonRoot is not true")
+    """PSS restricted, ``check_runAsNonRoot``: unset is not enough; pod and container each for itself."""
+    stated = list(container.stated("runAsNonRoot"))
+    if not stated:
+        yield Flaw(container.at("securityContext", "runAsNonRoot"), "may start as root: runAsNonRoot is not set")
+    for path, value in stated:
+        if value is not True:
+            yield Flaw(path, "may start as root: runAsNonRoot is not true")
 
 
 @container_check("run-as-root-uid")

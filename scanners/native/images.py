@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from model.values import text
 from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
 
+DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]+")
+"""``algorithm:hex``; what else stands behind an ``@`` pins nothing."""
 DEPRECATED_REGISTRIES = ("k8s.gcr.io/", "gcr.io/google-containers/", "gcr.io/google_containers/")
 
 
@@ -26,10 +30,10 @@ def image_digest(container: ContainerView) -> Flaws:
 
 @container_check("image-pull-policy")
 def image_pull_policy(container: ContainerView) -> Flaws:
-    """The policy in effect: unset is Always for the tag latest and for no tag, else IfNotPresent."""
+    """The policy in effect: unset is Always for ``latest``, which no tag and no digest means as well."""
     policy = container.value.get("imagePullPolicy")
     tag, digest = tag_and_digest(_image(container))
-    if policy == "Always" or (not policy and not digest and tag in {"", "latest"}):
+    if policy == "Always" or (not policy and (tag or ("" if digest else "latest")) == "latest"):
         return
     yield Flaw(container.at("imagePullPolicy"), "may run a copy of the image that lies on the node")
 
@@ -42,9 +46,9 @@ def image_registry_deprecated(container: ContainerView) -> Flaws:
 
 
 def tag_and_digest(image: str) -> tuple[str, str]:
-    """Tag and digest of a reference; the colon of a registry's port is no tag."""
+    """Tag and digest of a reference, empty where it has none; the colon of a registry's port is no tag."""
     name, _, digest = image.partition("@")
-    return name.rpartition("/")[2].partition(":")[2], digest
+    return name.rpartition("/")[2].partition(":")[2], digest if DIGEST.fullmatch(digest) else ""
 
 
 def _image(container: ContainerView) -> str:

@@ -30,8 +30,10 @@ def kube_system_namespace(resource: Resource) -> Flaws:
 
 @object_check("naked-pod")
 def naked_pod(resource: Resource) -> Flaws:
-    """A pod that no controller owns."""
-    if resource.ref.kind == "Pod" and not resource.ref.group:
+    """A pod that no controller owns: an exported one names its owner."""
+    owners = sequence(dig(dict(resource.value), "metadata", "ownerReferences"))
+    owned = any(mapping(owner).get("controller") is True for owner in owners)
+    if resource.ref.kind == "Pod" and not resource.ref.group and not owned:
         yield Flaw(("kind",), "is a bare pod that nobody restarts on another node")
 
 

@@ -32,5 +32,5 @@ def probes_identical(container: ContainerView) -> Flaws:
 
 def _missing(container: ContainerView, name: str, message: str) -> Iterator[Flaw]:
     probe = mapping(container.value.get(name))
-    if not any(probe.get(handler) is not None for handler in HANDLERS):
+    if not probe or all(probe.get(handler) is None for handler in HANDLERS):
         yield Flaw(container.at(name), message)

@@ -36,15 +36,17 @@ def memory_requests(container: ContainerView) -> Flaws:
 
 @container_check("ephemeral-storage-resources")
 def ephemeral_storage_resources(container: ContainerView) -> Flaws:
-    """Both, as the scheduler and the kubelet need them."""
-    yield from _missing(container, "requests", "ephemeral-storage", "has no request for ephemeral storage")
-    yield from _missing(container, "limits", "ephemeral-storage", "has no limit for ephemeral storage")
+    """Both, as the scheduler and the kubelet need them; a pod has no such limit of its own."""
+    for kind, message in (("requests", "request"), ("limits", "limit")):
+        if not _is_stated(container.value.get("resources"), kind, "ephemeral-storage"):
+            path = container.at("resources", kind, "ephemeral-storage")
+            yield Flaw(path, f"has no {message} for ephemeral storage")
 
 
 def _missing(container: ContainerView, kind: str, name: str, message: str) -> Iterator[Flaw]:
     """A quantity that neither the container nor its pod states."""
     own, pod = container.value.get("resources"), container.pod.spec.get("resources")
-    if not any(_is_stated(resources, kind, name) for resources in (own, pod)):
+    if not _is_stated(own, kind, name) and not _is_stated(pod, kind, name):
         yield Flaw(container.at("resources", kind, name), message)
 
 

@@ -110,6 +110,46 @@ def test_what_depends_on_neighbours_cannot_be_resolved_while_a_neighbour_does_no
     assert comparison.uncompared == (seen,)
 
 
+def test_objects_of_one_identity_are_told_apart_by_their_file_so_that_a_swap_is_no_draw() -> None:
+    dev, prod = (resource(id=f"{place}", location=location(f"{place}/web.yaml")) for place in ("dev", "prod"))
+    in_dev, in_prod = (result(of=each, fingerprint="f") for each in (dev, prod))
+    comparison = compare(audit([dev, prod], [in_dev]), audit([dev, prod], [in_prod]))
+    assert comparison.introduced == (in_prod,)
+    assert comparison.resolved == (in_dev,)
+
+
+def test_a_waiver_of_one_file_does_not_excuse_its_copy_in_another() -> None:
+    dev, copy = (resource(id=f"{place}", location=location(f"{place}/web.yaml")) for place in ("dev", "a-copy"))
+    waived = result(of=dev, fingerprint="f", status=ResultStatus.WAIVED)
+    new = result(of=copy, fingerprint="f-2")
+    comparison = compare(audit([dev], [waived]), audit([copy, dev], [waived, new]))
+    assert comparison.introduced == (new,)
+    assert comparison.changed_resources == (copy.id,)
+
+
+def test_a_renamed_file_beside_a_namesake_is_found_by_what_it_holds() -> None:
+    one, two = (resource(id=name, digest=name, location=location(f"{name}.yaml")) for name in ("one", "two"))
+    moved = replace(two, id="moved", location=location("a-new-name.yaml"))
+    before, after = result(of=two, fingerprint="f"), result(of=moved, fingerprint="f")
+    comparison = compare(audit([one, two], [before]), audit([moved, one], [after]))
+    assert (comparison.introduced, comparison.resolved) == ((), ())
+    assert comparison.moved == ((before, after),)
+
+
+def test_a_scanner_that_failed_on_one_side_neither_resolves_nor_introduces_what_only_it_sees() -> None:
+    web = resource()
+    seen = result(of=web, witnesses=(Witness(scanner="native", rule="r", verdict=ResultStatus.FAILED),))
+    whole = audit([web], [seen])
+    broken = audit(
+        [web],
+        failures=[failure(".", stage=Stage.SCAN, scanner="native", source=None)],
+        scanners=(replace(whole.scanners[0], status=ScanStatus.FAILED),),
+    )
+    assert compare(whole, broken).uncompared == (seen,)
+    assert compare(broken, whole).newly_visible == (seen,)
+    assert compare(broken, whole).head_comparable == Score()
+
+
 def test_a_new_api_group_of_the_same_kind_is_the_same_object() -> None:
     new = resource()
     old = replace(new, id="old", ref=replace(new.ref, group="extensions"), digest=new.digest)
