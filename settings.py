@@ -20,7 +20,7 @@ KUBE_VERSION = "1.34"
 """The one default for Helm, kube-score, Trivy and schemas."""
 SCANNERS = ("native", "polaris", "kube-score", "trivy")
 FORMATS = ("table", "json", "sarif", "comparison")
-SEVERITIES = (*Severity, "none")
+SEVERITIES = (*(severity.value for severity in Severity), "none")
 CONFIG = ".hardening-gate.yaml"
 
 
@@ -222,7 +222,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
         "--allow-incomplete",
         nargs="?",
         const=AllowIncomplete.ALL,
-        choices=tuple(AllowIncomplete),
+        choices=tuple(each.value for each in AllowIncomplete),
         help="which unscanned items may pass (existing; alone: all)",
     )
     gate.add_argument("--warn-only", action="store_true", help="the verdict as usual, but exit 0 for 1 and 3")

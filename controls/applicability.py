@@ -9,10 +9,12 @@ from functools import cached_property
 from model.control import Control, Subject
 from model.finding import OBJECT
 from model.resource import Pod, Resource
-from model.values import dig, sequence, text
+from model.values import Json, dig, sequence, text
 
 RUN_TO_COMPLETION = frozenset({"Job", "CronJob"})
 REPLICATED = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "DeploymentConfig"})
+RUN_FIELDS = frozenset({"args", "command", "env", "resources", "securityContext", "source", "volumeMounts"})
+"""What stands beside an image where a container is described."""
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kubelet")
 
 
@@ -53,6 +55,27 @@ PREDICATES: Mapping[str, Callable[[Resource], bool]] = {
     **{f"component:{component}": _runs(component) for component in COMPONENTS},
 }
 """What ``applies.when`` in the catalogue may name."""
+
+
+BUILT_IN_GROUPS = ("", "apps", "batch", "autoscaling", "policy", "extensions")
+"""Kubernetes' own groups without a domain; the others end in ``k8s.io``."""
+
+
+def seems_to_run_containers(resource: Resource) -> bool:
+    """A custom resource without a pod that we know, in which something has an image and says how to run it."""
+    group = resource.ref.group
+    if resource.pods or group in BUILT_IN_GROUPS or group.endswith("k8s.io"):
+        return False
+    todo: list[Json] = [dict(resource.value)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            if text(node.get("image")) and not RUN_FIELDS.isdisjoint(node):
+                return True
+            todo += node.values()
+        elif isinstance(node, list):
+            todo += node
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from model.audit import Result
-from model.resource import ResourceRef, Source
+from model.resource import Resource, ResourceRef, Source
 from model.values import FieldPath, Json
 
 MERGE_KEYS = ("name", "containerPort", "port", "mountPath", "ip", "topologyKey")
@@ -25,6 +25,11 @@ MOVED_GROUPS: Mapping[tuple[str, str], str] = {
     ("extensions", "PodSecurityPolicy"): "policy",
 }
 """Where Kubernetes moved a kind (deprecation guide, v1.16 and v1.22): moving with it is not "all new"."""
+
+MASKED_KEYS = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "chart", "version"})
+"""Labels and annotations that name a release."""
+CHECKSUM = "checksum/"
+"""How annotations begin that restart pods when a file has changed."""
 
 Item = tuple[str, ...]
 """The steps to a list item, positions replaced by names."""
@@ -59,6 +64,26 @@ def named_item(value: Mapping[str, Json], subject: FieldPath, path: FieldPath | 
             end = len(words) if isinstance(step, int) else end
         node = item
     return tuple(words[:end])
+
+
+def content_digest(resource: Resource) -> str:
+    """``sha256:`` of what an object says, apart from what moves with every release: see MASKED_KEYS."""
+    masked = _without_masked(dict(resource.value))
+    if masked == resource.value:
+        return resource.digest
+    return f"sha256:{hashlib.sha256(json.dumps(masked, sort_keys=True).encode()).hexdigest()}"
+
+
+def _without_masked(value: Json, parent: str = "") -> Json:
+    if isinstance(value, dict):
+        return {
+            key: _without_masked(item, key)
+            for key, item in value.items()
+            if not (parent in {"labels", "annotations"} and (key in MASKED_KEYS or key.startswith(CHECKSUM)))
+        }
+    if isinstance(value, list):
+        return [_without_masked(item) for item in value]
+    return value
 
 
 def unique(results: Iterable[Result]) -> tuple[Result, ...]:

@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from controls.applicability import Applicability
+from controls.applicability import Applicability, seems_to_run_containers
 from controls.catalogue import Catalogue
 from controls.corrections import SUSPECT_PASSES, Evidence, why_not
-from controls.fingerprint import Item, fingerprint, named_item
+from controls.fingerprint import Item, content_digest, fingerprint, named_item
 from controls.waivers import Waivers
-from model.audit import AuditedResource, NotJudged, Result, ResultStatus, Score, Witness
+from model.audit import ALL_OF_PODS, AuditedResource, NotJudged, Result, ResultStatus, Score, Witness
 from model.control import Control, Subject
 from model.finding import OBJECT, Drop, Finding, Opinion, Scan
 from model.resource import Container, Location, Precision, Resource, Source
@@ -20,6 +20,7 @@ from model.values import FieldPath, dotted
 FAILED, PASSED, WAIVED = ResultStatus.FAILED, ResultStatus.PASSED, ResultStatus.WAIVED
 
 OTHER_SUBJECT = "the control is not about this kind of object or container"
+UNKNOWN_SHAPE = "it seems to run containers, in a shape that we do not know"
 NOBODY_HAS_A_RULE = "no scanner that ran has a rule for it"
 NOBODY_SPOKE = "the scanners that have a rule for it gave no verdict on this subject"
 
@@ -314,6 +315,10 @@ class _Hearing:
         return Score(earned=possible - lost, possible=possible)
 
     def _list_not_judged(self, passed: Mapping[SubjectKey, Mapping[str, object]]) -> None:
+        if seems_to_run_containers(self.resource):
+            self.judgement.not_judged.append(
+                NotJudged(resource=self.resource.id, container=None, control=ALL_OF_PODS, reason=UNKNOWN_SHAPE)
+            )
         for subject, controls in self.applicable.items():
             for control in controls - passed[subject].keys():
                 if (subject, control) not in self.cases and (OBJECT, control) not in self.cases:
@@ -329,7 +334,7 @@ def _audited(resource: Resource, score: Score) -> AuditedResource:
         source=resource.source,
         ref=resource.ref,
         version=resource.api_version.rpartition("/")[2],
-        digest=resource.digest,
+        digest=content_digest(resource),
         location=resource.location,
         score=score,
     )

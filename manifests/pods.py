@@ -6,7 +6,8 @@ Values have any type that an attacker likes: what has the wrong one is as good a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from model.resource import Container, ContainerKind, Pod
@@ -44,9 +45,20 @@ def find_pods(group: str, kind: str, value: Mapping[str, Json]) -> tuple[Pod, ..
     elif kind in NO_PODS or group.endswith(NO_POD_GROUPS):
         found = []
     else:
-        found = sorted(_search(value), key=lambda each: tuple(map(str, each[0])))
-    keys = _Keys(spec for _, spec in found)
+        found = sorted(_search(value), key=lambda each: tuple(f"{step:>9}" for step in each[0]))
+    keys = _Keys([spec for _, spec in found])
     return tuple(_pod(value, path, spec, keys) for path, spec in found)
+
+
+def _item_name(value: Mapping[str, Json], path: FieldPath) -> str:
+    """The name of the innermost list item that holds a pod: ``worker`` of ``replicatedJobs``; empty without one."""
+    node: Json = dict(value)
+    name = ""
+    for step in path:
+        node = node[step] if isinstance(node, list) and isinstance(step, int) else mapping(node).get(str(step))
+        if isinstance(step, int):
+            name = text(mapping(node).get("name")) or text(mapping(node).get("groupName"))
+    return name
 
 
 def _dig(value: Mapping[str, Json], path: FieldPath) -> dict[str, Json]:
@@ -84,17 +96,17 @@ def _pod(value: Mapping[str, Json], path: FieldPath, spec: dict[str, Json], keys
         metadata=mapping(metadata),
         path=path,
         metadata_path=metadata_path,
-        containers=tuple(_containers(path, spec, keys)),
+        containers=tuple(_containers(path, spec, keys, _item_name(value, path))),
     )
 
 
-def _containers(path: FieldPath, spec: dict[str, Json], keys: _Keys) -> Iterator[Container]:
+def _containers(path: FieldPath, spec: dict[str, Json], keys: _Keys, item: str) -> Iterator[Container]:
     for field, kind in LISTS:
         for index, value in enumerate(sequence(spec.get(field))):
             if isinstance(value, dict):
                 name = text(value.get("name"))
                 yield Container(
-                    key=keys.next(name, f"{kind}-{index + 1}"),
+                    key=keys.next(name, f"{kind}-{index + 1}", item),
                     name=name,
                     kind=kind,
                     value=value,
@@ -104,20 +116,25 @@ def _containers(path: FieldPath, spec: dict[str, Json], keys: _Keys) -> Iterator
 
 
 class _Keys:
-    """Gives each container a key: its name if that is a label and free, else a placeholder no container is named."""
+    """Gives each container a key: its name if that is a label and free, else a placeholder no container is named.
 
-    def __init__(self, specs: Iterator[dict[str, Json]]) -> None:
-        self._names = {
-            text(mapping(value).get("name"))
+    Where pods of one object name their containers alike, the list item that holds the pod stands before the name, so
+    that a key does not depend on the order of the list.
+    """
+
+    def __init__(self, specs: Sequence[dict[str, Json]]) -> None:
+        self._names = Counter(
+            name
             for spec in specs
-            for field, _ in LISTS
-            for value in sequence(spec.get(field))
-        }
+            for name in {text(mapping(value).get("name")) for field, _ in LISTS for value in sequence(spec.get(field))}
+        )
         self._taken: set[str] = set()
         self._last: dict[str, int] = {}
 
-    def next(self, name: str, placeholder: str) -> str:
-        """The key of the next container."""
+    def next(self, name: str, placeholder: str, item: str) -> str:
+        """The key of the next container; ``item`` names what holds its pod."""
+        if self._names[name] > 1 and LABEL.fullmatch(f"{item}-{name}") and not self._names[f"{item}-{name}"]:
+            name = f"{item}-{name}"
         valid = LABEL.fullmatch(name) is not None
         key = name if valid else placeholder
         if (not valid and key in self._names) or key in self._taken:

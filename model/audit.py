@@ -78,6 +78,10 @@ class AuditedResource:
     score: Score
 
 
+ALL_OF_PODS = "*"
+"""In place of a control id: every control about pods and containers."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotJudged:
     """A control that applies to a subject that nobody could judge. Not in the score, never a pass."""

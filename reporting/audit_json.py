@@ -204,12 +204,27 @@ def load(text: str, name: str) -> Audit:
                 f"{name} has the schema {data['schema']!r}, this version reads {SCHEMA!r}",
                 "Audit both sides with the same version of hardening-gate.",
             )
-        return _audit(data)
+        return _checked(_audit(data))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"{name} is no audit of hardening-gate ({type(error).__name__}: {error})",
             "Write one with `hardening-gate scan --format json=FILE`.",
         ) from error
+
+
+def _checked(audit: Audit) -> Audit:
+    """The audit, once everything that it refers to is in it. Raises ValueError."""
+    sources = {source.id for source in audit.sources}
+    resources = {resource.id for resource in audit.resources}
+    if len(resources) != len(audit.resources):
+        raise ValueError("two resources share an id")
+    for resource in audit.resources:
+        if resource.source not in sources:
+            raise ValueError(f"there is no source {resource.source!r}")
+    for each in audit.results:
+        if each.resource not in resources:
+            raise ValueError(f"there is no resource {each.resource!r}")
+    return audit
 
 
 def _audit(data: Row) -> Audit:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from model.audit import Audit, Comparison, Result, ResultStatus, Verdict, VerdictWord
+from model.audit import ALL_OF_PODS, Audit, Comparison, Result, ResultStatus, Verdict, VerdictWord
 from model.control import Control, Severity
 from model.resource import Failure
 from reporting.numbers import count, delta, percent
@@ -58,6 +58,7 @@ class Table:
             *self._verdict(head, comparison, verdict),
             *(self._difference(comparison) if comparison else self._findings(head)),
             *self._failures(head.failures),
+            *self._not_judged(head),
             *self._waivers(head),
             *self._coverage(head),
         )
@@ -151,6 +152,15 @@ class Table:
         for waiver in head.unused_waivers:
             until = f", valid until {waiver.expires}" if waiver.expires else ""
             yield terminal("  waiver without use: {} on {}{}", waiver.control, waiver.resource or "*", until)
+
+    def _not_judged(self, head: Audit) -> Iterator[Terminal]:
+        """Objects whose containers nobody could look at; single controls stand in the audit."""
+        rows = [row for row in head.coverage.not_judged if row.control == ALL_OF_PODS]
+        if rows:
+            yield Terminal("")
+            yield terminal("{} {}", self._paint("Not judged", BOLD), len(rows))
+        for row in rows[:MOST_FAILURES]:
+            yield terminal("  {}  {}", self.names.get(row.resource, row.resource), row.reason)
 
     def _coverage(self, head: Audit) -> Iterator[Terminal]:
         coverage = head.coverage

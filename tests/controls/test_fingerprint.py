@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controls.fingerprint import fingerprint, named_item, unique
+from controls.fingerprint import content_digest, fingerprint, named_item, unique
 from model.resource import ResourceRef
 from model.values import FieldPath, Json
 from tests.audits import MANIFESTS, result
+from tests.resources import resources
 
 REF = ResourceRef(group="apps", kind="Deployment", namespace="shop", name="web")
 POD: dict[str, Json] = {
@@ -67,3 +68,21 @@ def test_results_of_the_same_identity_get_an_ordinal() -> None:
         f"{same.fingerprint}-2",
         f"{same.fingerprint}-3",
     )
+
+
+def test_what_moves_with_every_release_does_not_make_an_object_another_one() -> None:
+    text = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {helm.sh/chart: web-VERSION, app: web}}
+spec:
+  template: {metadata: {annotations: {checksum/config: VERSION}, labels: {app.kubernetes.io/version: VERSION}}, X: 1}
+"""
+    one, two, other = (
+        content_digest(resources(text.replace("VERSION", version).replace("X", field))[0])
+        for version, field in (("v1", "a"), ("v2", "a"), ("v1", "b"))
+    )
+    assert one == two
+    assert one != other
+    plain = resources("apiVersion: v1\nkind: Pod\nmetadata: {name: x}")[0]
+    assert content_digest(plain) == plain.digest

@@ -289,3 +289,14 @@ def test_the_order_of_scanners_changes_neither_results_nor_fingerprints() -> Non
     trivy = scan("trivy", {WEB: opinion(finding("KSV-3"))})
     one, other = judge(native, trivy), judge(trivy, native)
     assert [result.fingerprint for result in one.results] == [result.fingerprint for result in other.results]
+
+
+def test_a_custom_resource_that_runs_containers_in_an_unknown_shape_is_said_to_be_not_judged() -> None:
+    (workflow,) = resources(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: w}\n"
+        "spec: {templates: [{name: x, container: {image: 'a:1', command: [x]}}]}"
+    )
+    rows = judge(scan("native", {}), of=workflow).coverage.not_judged
+    assert [(row.resource, row.control) for row in rows] == [(workflow.id, "*")]
+    (plain,) = resources("apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {image: logo.png}")
+    assert judge(scan("native", {}), of=plain).coverage.not_judged == ()

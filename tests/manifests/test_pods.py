@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.pods import LABEL, find_pods
-from model.resource import ContainerKind
+from model.resource import ContainerKind, Resource
 from model.values import Json
+from tests.resources import resources
 
 APP: dict[str, Json] = {"containers": [{"name": "app"}]}
 TEMPLATE: dict[str, Json] = {"metadata": {"labels": {"a": "b"}}, "spec": APP}
@@ -134,3 +135,16 @@ def test_values_of_any_type_raise_nothing_and_keys_are_unique_labels(
     keys = [container.key for pod in find_pods(*kind, value) for container in pod.containers]
     assert len(set(keys)) == len(keys)
     assert all(LABEL.fullmatch(key) for key in keys)
+
+
+def test_containers_of_equal_name_in_several_pods_are_told_apart_by_what_holds_the_pod_not_by_order() -> None:
+    def jobs(*names: str) -> Resource:
+        template = "template: {spec: {template: {spec: {containers: [{name: main, image: a}]}}}}"
+        rows = ", ".join(f"{{name: {name}, {template}}}" for name in names)
+        text = f"apiVersion: x.example/v1\nkind: JobSet\nmetadata: {{name: x}}\nspec: {{jobs: [{rows}]}}"
+        return resources(text)[0]
+
+    assert [container.key for container in jobs("a", "b").containers] == ["a-main", "b-main"]
+    assert [container.key for container in jobs("b", "a").containers] == ["b-main", "a-main"]
+    twelve = jobs(*(f"j{number}" for number in range(12)))
+    assert [pod.path[2] for pod in twelve.pods] == list(range(12))

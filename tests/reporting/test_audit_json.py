@@ -58,6 +58,12 @@ def test_the_same_audit_gives_the_same_bytes() -> None:
     assert audit_json.dump(full()) == audit_json.dump(full())
 
 
+def test_an_audit_that_refers_to_what_is_not_in_it_is_refused() -> None:
+    for broken in (audit(results=[result()]), audit([resource(source="nowhere")]), audit([resource(), resource()])):
+        with pytest.raises(UsageError, match="is no audit"):
+            audit_json.load(audit_json.dump(broken), "broken.json")
+
+
 @pytest.mark.parametrize(
     "text",
     [
