@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model.resource import Resource, ResourceRef
-from model.values import text
+from model.values import dig, mapping, sequence, text
 from scanners.native.engine import Flaw, Flaws, PodView, object_check, pod_check
 
 
@@ -31,9 +31,10 @@ def kube_system_namespace(resource: Resource) -> Flaws:
 @object_check("naked-pod")
 def naked_pod(resource: Resource) -> Flaws:
     """A pod that no controller owns: an exported one names its owner."""
+    if resource.ref.kind != "Pod" or resource.ref.group:
+        return
     owners = sequence(dig(dict(resource.value), "metadata", "ownerReferences"))
-    owned = any(mapping(owner).get("controller") is True for owner in owners)
-    if resource.ref.kind == "Pod" and not resource.ref.group and not owned:
+    if not any(mapping(owner).get("controller") is True for owner in owners):
         yield Flaw(("kind",), "is a bare pod that nobody restarts on another node")
 
 

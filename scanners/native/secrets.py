@@ -16,7 +16,8 @@ NAME = re.compile(
 )
 """The end of a name says what it holds: PASSWORD_FILE, SECRET_NAME and TOKEN_URL hold something else."""
 SHAPES = re.compile(
-    r"-BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b|\bglpat-[0-9A-Za-z_-]{20}"
+    r"-BEGIN [A-Z ]*PRIVATE KEY|\bA(?:KI|SI)A[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
+    r"|\bgithub_pat_\w{22}|\bglpat-[0-9A-Za-z_-]{20}"
     r"|\bxox[abprs]-[0-9A-Za-z-]{10}|\bsk_live_[0-9A-Za-z]{16}|\bAIza[0-9A-Za-z_-]{35}"
     r"|\beyJ[A-Za-z0-9_-]{8,256}\.eyJ[A-Za-z0-9_-]{8}"
     r"|[a-z][a-z0-9+.-]{1,20}://[^/\s:@]{1,80}:[^/\s@$<{*]{3,80}@"
@@ -25,8 +26,9 @@ SHAPES = re.compile(
 PLACEHOLDER = re.compile(
     r"(?i)^(?:|true|false|yes|no|on|off|none|null|enabled?|disabled?|optional|required|basic|bearer|ldap|oauth2?|oidc|saml"
     r"|changeme|change-me|replace.?me|todo|x{3,}|\*+|<.*>|\$[({][^)}]*[)}]|\{\{.*\}\}"
-    r"|your[-_ ].*|example|placeholder|/.*)$"
+    r"|your[-_ ].*|example|placeholder|/(?-i:[a-z0-9._-]*)(?:/[\w.${}()-]*)*)$"
 )
+"""A path begins with a word in lower case: base64 may begin with a slash, too."""
 SHORT_NUMBER = re.compile(r"\d{1,5}$", re.ASCII)
 MOST = 20_000
 """Characters of a value that are looked at."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 
 from model.values import Json, mapping, sequence, text
@@ -22,6 +23,7 @@ RESTRICTED_TYPES = frozenset(
     ]
 )
 """PSS restricted, ``check_restrictedVolumes``; ``image`` as of Kubernetes 1.33."""
+WINDOWS_DRIVE = re.compile(r"[A-Za-z]:(?=[\\/]|$)")
 SENSITIVE = (
     "/",
     "/bin",
@@ -44,6 +46,7 @@ SENSITIVE = (
     "/var/lib/rancher",
     "/var/log",
     "/var/run",
+    "/windows",
 )
 SOCKETS = frozenset(
     {
@@ -54,8 +57,19 @@ SOCKETS = frozenset(
         "dockershim.sock",
         "buildkitd.sock",
         "podman.sock",
+        "containerd-containerd",
+        "docker_engine",
     }
 )
+"""By the name of the file; the last two are pipes of Windows."""
+SOCKET_FOLDERS = frozenset(
+    {
+        f"{run}{folder}"
+        for run in ("/run", "/var/run")
+        for folder in ("", "/containerd", "/crio", "/podman", "/buildkit", "/k3s/containerd")
+    }
+)
+"""Who mounts one of them has the socket in it as well."""
 
 
 @pod_check("host-path-volume")
@@ -67,9 +81,9 @@ def host_path_volume(pod: PodView) -> Flaws:
 
 @pod_check("sensitive-host-path")
 def sensitive_host_path(pod: PodView) -> Flaws:
-    """A system directory of the node, or something inside it."""
+    """A system directory of the node, something inside it, or a directory that holds one."""
     for position, _, path in _host_paths(pod):
-        if any(path == place or (place != "/" and path.startswith(f"{place}/")) for place in SENSITIVE):
+        if path and any(_is_inside(path, place) or _is_inside(place, path) for place in SENSITIVE):
             yield Flaw(
                 pod.at("volumes", position, "hostPath", "path"), f"mounts {path[:80]}, a system path of the node"
             )
@@ -89,9 +103,9 @@ def writable_host_path(pod: PodView) -> Flaws:
 
 @pod_check("runtime-socket-mount")
 def runtime_socket_mount(pod: PodView) -> Flaws:
-    """The socket itself, by its name, wherever it lies."""
+    """The socket itself, by its name, wherever it lies, or the directory that runtimes put it in."""
     for position, _, path in _host_paths(pod):
-        if posixpath.basename(path) in SOCKETS:
+        if posixpath.basename(path) in SOCKETS or path in SOCKET_FOLDERS:
             yield Flaw(pod.at("volumes", position, "hostPath", "path"), "mounts the socket of the container runtime")
 
 
@@ -113,9 +127,21 @@ def read_only_root_filesystem(container: ContainerView) -> Flaws:
 
 
 def _host_paths(pod: PodView) -> Iterator[tuple[int, str, str]]:
-    """Position, name and normal path of each hostPath volume."""
+    """Position, name and normal path of each hostPath volume; an empty path where it states none."""
     for position, volume in enumerate(sequence(pod.spec.get("volumes"))):
         fields: Mapping[str, Json] = mapping(volume)
         if fields.get("hostPath") is not None:
-            path = posixpath.normpath("/" + text(mapping(fields["hostPath"]).get("path")).lstrip("/"))
-            yield position, text(fields.get("name")), path
+            yield position, text(fields.get("name")), _normal(text(mapping(fields["hostPath"]).get("path")))
+
+
+def _normal(path: str) -> str:
+    r"""Absolute, without dots; ``C:\Windows`` becomes ``/windows``."""
+    if WINDOWS_DRIVE.match(path) or path.startswith("\\"):
+        path = WINDOWS_DRIVE.sub("", path).replace("\\", "/").lower()
+        return posixpath.normpath("/" + path.lstrip("/"))
+    return posixpath.normpath("/" + path.lstrip("/")) if path else ""
+
+
+def _is_inside(path: str, place: str) -> bool:
+    """Whether ``path`` is ``place`` or lies below it; nothing counts as below ``/``, which is everything."""
+    return path == place or (place != "/" and path.startswith(f"{place}/"))
