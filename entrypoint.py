@@ -34,16 +34,22 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | Non
         wanted = settings.parse(words, os.environ if environment is None else environment, terminals=terminals)
         return _run(wanted)
     except HardeningGateError as error:
-        return _tell(error)
+        return _tell(error, words)
     except Exception as error:  # noqa: BLE001 the last resort: Python's own exit code would read as "blocked"
-        return _tell(_defect(error))
+        return _tell(_defect(error), words)
 
 
-def _tell(error: HardeningGateError) -> int:
+def _tell(error: HardeningGateError, words: Sequence[str]) -> int:
+    """Say what went wrong and what to do; the action says it to the next steps as well."""
     from reporting.text import line, terminal
 
     rows = (line(terminal("error: {}", error.message)), line(terminal("  next: {}", error.remedy)))
     sys.stderr.write("".join(f"{row}\n" for row in rows))
+    outputs = settings.outputs_file(words, os.environ)
+    if outputs is not None:
+        from verbs.console import append
+
+        append(outputs, "verdict=error\n")
     return error.exit_code
 
 

@@ -131,8 +131,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str], *, terminals: tup
     common = _common(options, environment, terminals)
     match options.verb:
         case "scan":
-            outputs = environment.get("GITHUB_OUTPUT") if is_action else None
-            return _scan(options, common, Path(outputs) if outputs else None)
+            return _scan(options, common, outputs_file(argv, environment))
         case "compare":
             return CompareSettings(
                 **common,
@@ -366,7 +365,10 @@ def _kube_version(text: str) -> str:
 
 
 def _points(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
     if not 0 <= number <= 100:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 100")
     return number
@@ -374,7 +376,10 @@ def _points(text: str) -> float:
 
 def _positive(kind: type[Number]) -> Callable[[str], Number]:
     def number(text: str) -> Number:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
         if not 0 < value < 10**6:
             raise argparse.ArgumentTypeError(f"{text} is not a positive number")
         return value
@@ -432,3 +437,9 @@ def _action(environment: Mapping[str, str]) -> Iterator[str]:
 
 def _input(environment: Mapping[str, str], name: str) -> str:
     return environment.get(f"INPUT_{name.upper()}", "").strip()
+
+
+def outputs_file(words: Sequence[str], environment: Mapping[str, str]) -> Path | None:
+    """The file that takes the outputs of a workflow step; only the action writes any."""
+    file = environment.get("GITHUB_OUTPUT")
+    return Path(file) if file and list(words) == ["action"] else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import stat
 from dataclasses import dataclass
+from errno import EACCES
 from pathlib import Path
 
 from model.errors import EnvironmentBrokenError
@@ -69,7 +70,10 @@ class Toolbox:
         try:
             mode = binary.stat().st_mode
         except OSError as error:
-            raise EnvironmentBrokenError(f"{pin.label} is not at {binary}: {error.strerror}.", pin.remedy) from error
+            remedy = (
+                "Set HARDENING_GATE_HOME to a folder that this user may read." if error.errno == EACCES else pin.remedy
+            )
+            raise EnvironmentBrokenError(f"{pin.label} is not at {binary}: {error.strerror}.", remedy) from error
         if not stat.S_ISREG(mode) or not mode & stat.S_IXUSR:
             raise EnvironmentBrokenError(f"{pin.label} is no program: {binary}.", f"Remove it. {pin.remedy}")
         return binary

@@ -42,6 +42,8 @@ class Catalogue:
     """By scanner: its own word for a severity to ours."""
     ignored: Mapping[str, str]
     """Controls that the policy leaves out, with the reason."""
+    baseline_only: bool = False
+    """Judge by the baseline Pod Security Standard and nothing stricter."""
 
     def of_finding(self, scanner: str, finding: Finding) -> tuple[str, ...]:
         """Ids of the controls that a finding fails; empty for a rule that is unknown or not ours."""
@@ -100,7 +102,8 @@ class Catalogue:
             for id_, control in self.controls.items()
             if id_ not in ignored
         }
-        return replace(self, controls=controls, ignored=ignored)
+        baseline_only = set(policy.frameworks) == {"pss-baseline"}
+        return replace(self, controls=controls, ignored=ignored, baseline_only=baseline_only)
 
 
 def load(folder: Path = DATA) -> Catalogue:

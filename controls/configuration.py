@@ -15,6 +15,7 @@ from model.policy import AllowIncomplete, Gate, Policy, Waiver
 from model.values import FieldPath, Json, Mark, dotted
 
 SCHEMA = Path(__file__).with_suffix(".schema.json")
+LONGEST_REASON = 200
 FRAMEWORKS = ("cis", "nsa-cisa", "pss-baseline", "pss-restricted", "mitre", "owasp")
 OFF = ("off", False)
 """YAML 1.1 reads ``off`` as false: both are accepted."""
@@ -60,7 +61,7 @@ class Configuration:
                 known = error.schema.get("properties", {})
                 unknown = next(key for key in error.instance if key not in known)
                 raise self._error((*path, unknown), f"unknown key {unknown!r}", _nearest(unknown, known))
-            raise self._error(path, error.message, 'See docs/usage.md, "Configuration".')
+            raise self._error(path, _reason(error), 'See docs/usage.md, "Configuration".')
 
     def _require_control(self, control: str, known: Collection[str], path: FieldPath) -> None:
         if control not in known:
@@ -113,8 +114,15 @@ def _gate(row: Mapping[str, Any]) -> Gate:
     )
 
 
+def _reason(error: Any) -> str:  # noqa: ANN401 jsonschema's ValidationError, imported only where it is needed
+    """What is wrong, without repeating much of a file that may be no configuration at all."""
+    if error.validator == "type":
+        return f"not of type {error.validator_value!r}"
+    return str(error.message) if len(error.message) <= LONGEST_REASON else f"does not satisfy {error.validator!r}"
+
+
 def _nearest(word: str, known: Collection[str]) -> str:
     close = get_close_matches(str(word), known, n=1, cutoff=0.5)
     if close:
         return f"Did you mean {close[0]!r}?"
-    return f"Known: {', '.join(sorted(known))}." if len(known) < 20 else "See `docs/usage.md` for what is known."
+    return f"Known: {', '.join(sorted(known))}." if len(known) < 20 else "The ids stand in controls/catalogue/."

@@ -404,6 +404,22 @@ SUSPECT_PASSES: Mapping[str, frozenset[str]] = {
 """Rules by scanner whose pass needs a second look."""
 
 
+def _leaves_seccomp_unset(evidence: Evidence) -> bool:
+    return not any(dig(context, "seccompProfile", "type") for context in _contexts(evidence))
+
+
+def _has_a_user_namespace(evidence: Evidence) -> bool:
+    return all(pod.spec.get("hostUsers") is False for pod in evidence.resource.pods)
+
+
+ALLOWED_BY_BASELINE: Mapping[str, Callable[[Evidence], bool]] = {
+    "proc-mount-unmasked": _has_a_user_namespace,
+    "seccomp-profile": _leaves_seccomp_unset,
+}
+"""Controls that are stricter than the baseline Pod Security Standard, and what that allows."""
+BASELINE_ALLOWS = "the baseline Pod Security Standard allows it, only the restricted one does not"
+
+
 def why_not(
     scanner: str, rule: str, verdict: ResultStatus, evidence: Evidence, control: str | None = None
 ) -> str | None:

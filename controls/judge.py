@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from controls.applicability import Applicability, seems_to_run_containers
 from controls.catalogue import Catalogue
-from controls.corrections import SUSPECT_PASSES, Evidence, why_not
+from controls.corrections import ALLOWED_BY_BASELINE, BASELINE_ALLOWS, SUSPECT_PASSES, Evidence, why_not
 from controls.fingerprint import Item, content_digest, fingerprint, named_item
 from controls.waivers import Waivers
 from model.audit import ALL_OF_PODS, AuditedResource, NotJudged, Result, ResultStatus, Score, Witness
@@ -186,6 +186,9 @@ class _Hearing:
         wrong = why_not(scanner, finding.rule, FAILED, evidence, control)
         if wrong is not None:
             return wrong
+        allows = ALLOWED_BY_BASELINE.get(control) if self.judge.catalogue.baseline_only else None
+        if allows is not None and allows(evidence):
+            return BASELINE_ALLOWS
         subject = self._subject(control, finding)
         subjects = self.applicable if subject is None else (subject,)
         if not any(control in self.applicable.get(candidate, ()) for candidate in subjects):

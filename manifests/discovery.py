@@ -180,11 +180,18 @@ class _Walk:
         self._seen.add(entry.path)
         if not (is_named or entry.name.endswith(SUFFIXES)):
             if entry.kind is Kind.LINK and entry.path.is_dir():
-                self._found.notes.append(Note(path=where, reason="a link to a folder, which is not followed"))
+                self._folder_link(top, entry.path, where)
         elif entry.kind is not Kind.FILE:
             self._fail(top.root, entry.path, files.not_regular(entry.kind))
         else:
             yield ManifestFile(path=entry.path, reported=where, is_data=is_data, is_named=is_named)
+
+    def _folder_link(self, top: Top, link: Path, where: str) -> None:
+        """A folder behind a link is scanned where it lies; one that lies elsewhere is not scanned at all."""
+        if link.resolve().is_relative_to(top.path.resolve()):
+            self._found.notes.append(Note(path=where, reason="a link to a folder, which is scanned where it lies"))
+        else:
+            self._fail(top.root, link, files.not_regular(Kind.LINK))
 
     def _chart(self, top: Top, folder: Path) -> None:
         try:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from model.audit import (
     Audit,
@@ -27,8 +28,13 @@ from model.finding import Drop, ScanStatus
 from model.policy import Waiver
 from model.resource import Excluded, Failure, Location, Note, Precision, ResourceRef, Source, SourceKind, Stage
 
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
 SCHEMA = "hardening-gate/audit/1"
+SCHEMA_FILE = Path(__file__).with_name("audit.schema.json")
 TOOL = "hardening-gate"
+REMEDY = "Write one with `hardening-gate scan --format json=FILE`."
 
 Row = dict[str, Any]
 
@@ -197,6 +203,8 @@ def _waiver(waiver: Waiver) -> Row:
 
 def load(text: str, name: str) -> Audit:
     """The audit that ``dump`` wrote. Raises UsageError, with ``name`` of the file, for anything else."""
+    from jsonschema import Draft202012Validator, ValidationError
+
     try:
         data = json.loads(text)
         if data["schema"] != SCHEMA:
@@ -204,12 +212,21 @@ def load(text: str, name: str) -> Audit:
                 f"{name} has the schema {data['schema']!r}, this version reads {SCHEMA!r}",
                 "Audit both sides with the same version of hardening-gate.",
             )
+        Draft202012Validator(json.loads(SCHEMA_FILE.read_bytes())).validate(data)
         return _checked(_audit(data))
+    except ValidationError as error:
+        raise UsageError(f"{name} is no audit of hardening-gate: {_place_of(error)}", REMEDY) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"{name} is no audit of hardening-gate ({type(error).__name__}: {error})",
-            "Write one with `hardening-gate scan --format json=FILE`.",
+            REMEDY,
         ) from error
+
+
+def _place_of(error: ValidationError) -> str:
+    """Where a stored audit leaves its schema, without what stands there."""
+    where = "/".join(str(step) for step in error.absolute_path) or "the whole"
+    return f"{where} does not satisfy {error.validator!r}"
 
 
 def _checked(audit: Audit) -> Audit:
@@ -224,7 +241,22 @@ def _checked(audit: Audit) -> Audit:
     for each in audit.results:
         if each.resource not in resources:
             raise ValueError(f"there is no resource {each.resource!r}")
+    _check_scores(audit)
     return audit
+
+
+def _check_scores(audit: Audit) -> None:
+    """What each resource lost is what its failed results weigh, and the whole is the sum. Raises ValueError."""
+    lost: dict[str, dict[tuple[str, str | None], int]] = {}
+    for each in audit.results:
+        if each.status is ResultStatus.FAILED and not each.control.startswith("unmapped/"):
+            lost.setdefault(each.resource, {})[each.control, each.container] = each.severity.weight
+    for resource in audit.resources:
+        points = resource.score
+        if points.possible and points.possible - points.earned != sum(lost.get(resource.id, {}).values()):
+            raise ValueError(f"the score of {resource.id!r} does not fit its results")
+    if audit.score != sum((resource.score for resource in audit.resources), Score()):
+        raise ValueError("the score is not the sum of the scores of its resources")
 
 
 def _audit(data: Row) -> Audit:

@@ -105,6 +105,47 @@ def test_a_base_that_is_not_there_is_exit_4(tree: Path) -> None:
     assert "nowhere is not there" in run.stderr
 
 
+def test_the_action_tells_the_next_steps_that_there_is_no_verdict(tree: Path) -> None:
+    outputs = tree / "outputs"
+    run = gate("action", cwd=tree, environment={"GITHUB_OUTPUT": str(outputs), "INPUT_BASE": "nowhere"})
+    assert run.returncode == 4
+    assert outputs.read_text(encoding="utf-8") == "verdict=error\n"
+
+
+def test_a_path_that_is_a_link_is_refused_and_never_followed(tree: Path) -> None:
+    (tree / "environ.yaml").symlink_to("/proc/self/environ")
+    (tree / "linked").symlink_to(tree / "base")
+    for path in ("environ.yaml", "linked"):
+        run = scan(path, cwd=tree)
+        assert (run.returncode, "symbolic link" in run.stdout) == (3, True), run.stdout
+
+
+def test_a_folder_that_became_a_link_to_elsewhere_is_not_a_better_folder(tree: Path) -> None:
+    (tree / "head" / "deploy").symlink_to(tree / "base")
+    assert scan("head", "--base", "base", cwd=tree).returncode == 3
+    (tree / "head" / "deploy").unlink()
+    (tree / "head" / "real").mkdir()
+    (tree / "head" / "latest").symlink_to("real")
+    assert scan("head", "--base", "base", cwd=tree).returncode == 0
+
+
+def test_a_root_that_is_no_folder_is_wrong_usage(tree: Path) -> None:
+    assert gate("scan", "--root", "nope", "--scanners", "native", cwd=tree).returncode == 2
+
+
+def test_a_stored_audit_that_is_no_regular_file_is_refused_at_once(tree: Path) -> None:
+    os.mkfifo(tree / "fifo.json")
+    for path in (tree / "fifo.json", Path("/dev/zero")):
+        assert gate("compare", path, path).returncode == 2
+
+
+def test_a_full_disk_on_standard_output_is_exit_4() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        words = [sys.executable, str(ROOT / "entrypoint.py"), "scan", str(SHOP / "base"), "--scanners", "native"]
+        run = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (run.returncode, run.stderr.count("\n")) == (4, 2)
+
+
 def test_a_defect_of_ours_is_exit_4_and_shows_no_value(tree: Path) -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import entrypoint, verbs.scan as scan\n"
@@ -168,6 +209,23 @@ def test_a_configuration_of_head_that_makes_no_sense_blocks_while_that_of_base_c
     run = scan("head", "--base", "base", "--policy", "base", cwd=tree)
     assert (run.returncode, run.stdout.split()[0]) == (1, "BLOCKED")
     assert "configuration: .hardening-gate.yaml:2: unknown key 'fail_undr'" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("extra", "frameworks", "code"),
+    [
+        ("tty: false", "pss-baseline", 0),
+        ("tty: false", "pss-restricted", 1),
+        ("tty: false", "pss-baseline,pss-restricted", 1),
+        ("securityContext: {seccompProfile: {type: Unconfined}}", "pss-baseline", 1),
+        ("securityContext: {procMount: Unmasked}", "pss-baseline", 1),
+    ],
+)
+def test_the_baseline_standard_asks_for_no_more_than_the_baseline_standard(
+    extra: str, frameworks: str, code: int, tree: Path
+) -> None:
+    (tree / "head" / "web.yaml").write_text(POD.replace("EXTRA", extra), encoding="utf-8")
+    assert scan("head", "--framework", frameworks, "--fail-on", "low", cwd=tree).returncode == code
 
 
 def test_a_waiver_covers_until_its_day_has_passed(tree: Path) -> None:

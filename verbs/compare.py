@@ -7,6 +7,7 @@ from pathlib import Path
 from controls import catalogue
 from controls.compare import compare as compare_audits
 from controls.gate import decide
+from manifests.files import NotReadError, read_file
 from model.audit import Audit
 from model.errors import UsageError
 from model.policy import Gate
@@ -33,11 +34,9 @@ def compare(wanted: CompareSettings) -> int:
 def read_audit(file: Path) -> Audit:
     """A stored audit. Raises UsageError for a file that is none."""
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise UsageError(f"{file} is larger than {MOST_BYTES >> 20} MiB", "Name a file that `scan` has written.")
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{file} cannot be read: {error}", "Name a file that `hardening-gate scan --format json=FILE` has written."
-        ) from error
+        text = read_file(file, MOST_BYTES).decode("utf-8")
+    except NotReadError as error:
+        raise UsageError(f"{file}: {error.reason}", f"{error.remedy}; `scan --format json=FILE` writes one") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is no text", "Name a file that `scan --format json=FILE` has written.") from error
     return audit_json.load(text, str(file))

@@ -59,11 +59,24 @@ def write_report(file: Path | None, text: str) -> None:
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8", errors="replace")
+        _replace(file, text)
     except OSError as error:
         raise EnvironmentBrokenError(
             f"the report {file} cannot be written: {error.strerror}", "Name a file in a folder that can be written."
         ) from error
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write whole or not at all: half a report must not be taken for one. Devices and pipes are written as they are."""
+    if file.exists() and not file.is_file():
+        file.write_text(text, encoding="utf-8", errors="replace")
+        return
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8", errors="replace")
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _write_out(text: str) -> None:
@@ -73,6 +86,11 @@ def _write_out(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise EnvironmentBrokenError(
+            f"standard output cannot be written: {error.strerror}", "Free some space, or write to a file elsewhere."
+        ) from error
 
 
 def append(file: Path, text: str) -> None:

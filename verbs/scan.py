@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from manifests.discovery import work_tree
 from manifests.load import ChartValues, LoadRequest, load
 from manifests.relocate import relocate
 from model.audit import Reason
-from model.errors import EnvironmentBrokenError
+from model.errors import EnvironmentBrokenError, UsageError
 from model.finding import Scan
 from model.policy import Policy
 from model.resource import Resource, Tree
@@ -68,10 +69,12 @@ class _Places:
 
     @classmethod
     def of(cls, wanted: ScanSettings) -> _Places:
-        """Raises EnvironmentBrokenError for a base that is not there."""
+        """Raises EnvironmentBrokenError for a base that is not there, UsageError for a root that is no folder."""
+        if wanted.root is not None and not wanted.root.is_dir():
+            raise UsageError(f"the root {wanted.root} is no folder", "Name the folder that reported paths start from.")
         root = wanted.root.resolve() if wanted.root else work_tree(Path.cwd())
-        heads = [path.resolve() for path in wanted.paths]
-        if not any(head.is_relative_to(root) for head in heads):
+        heads = [_inside(root, path) for path in wanted.paths]
+        if wanted.root is None and not any(head.is_relative_to(root) for head in heads):
             root = heads[0] if heads[0].is_dir() else heads[0].parent
         base = wanted.base
         if base is not None and base.is_dir():
@@ -84,6 +87,12 @@ class _Places:
         if base is not None and not base.is_file():
             raise EnvironmentBrokenError(f"the base {base} is not there", "Name a folder, or a stored audit.json.")
         return cls(head_root=root, base_root=None, base_paths=(), base_prefix=".", stored_base=base)
+
+
+def _inside(root: Path, path: Path) -> Path:
+    """The absolute path; links stay what they are below the root, so that nothing there is followed."""
+    named = Path(os.path.normpath(Path.cwd() / path))
+    return named if named.is_relative_to(root) else named.resolve()
 
 
 class _Run:

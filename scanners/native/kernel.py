@@ -46,14 +46,6 @@ def seccomp_profile(container: ContainerView) -> Flaws:
             )
 
 
-@container_check("seccomp-unconfined")
-def seccomp_unconfined(container: ContainerView) -> Flaws:
-    """PSS baseline, ``check_seccompProfile_baseline``: only what somebody has turned off."""
-    for path, profile in container.stated("seccompProfile"):
-        if dig(profile, "type") == "Unconfined":
-            yield Flaw((*path, "type"), "turns seccomp off")
-
-
 @container_check("apparmor-profile")
 def apparmor_profile(container: ContainerView) -> Flaws:
     """PSS baseline, ``check_appArmorProfile``: unset is the runtime's default and fine; each place for itself."""

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -22,7 +24,7 @@ DIGEST = "sha256:" + "0" * 64
 
 def full() -> Audit:
     """One of everything."""
-    web = resource(digest=DIGEST)
+    web = resource(digest=DIGEST, earned=2, possible=2)
     waiver = Waiver(control="image-tag", resource="*/web", reason="until v2", owner="@sre", expires=dt.date(2030, 1, 1))
     identity = fingerprint("image-tag", MANIFESTS, web.ref, "app", ())
     waived = result("image-tag", web, status=ResultStatus.WAIVED, waiver=waiver, fingerprint=identity)
@@ -59,9 +61,22 @@ def test_the_same_audit_gives_the_same_bytes() -> None:
 
 
 def test_an_audit_that_refers_to_what_is_not_in_it_is_refused() -> None:
-    for broken in (audit(results=[result()]), audit([resource(source="nowhere")]), audit([resource(), resource()])):
+    web = resource(digest=DIGEST, earned=2, possible=2)
+    digests: dict[str, Any] = {"catalogue": DIGEST, "policy": DIGEST}
+    assert audit_json.load(audit_json.dump(audit([web], **digests)), "whole.json")
+    for broken in (
+        audit(results=[result(fingerprint="0" * 64)], **digests),
+        audit([replace(web, source="nowhere")], **digests),
+        audit([web, web], **digests),
+    ):
         with pytest.raises(UsageError, match="is no audit"):
             audit_json.load(audit_json.dump(broken), "broken.json")
+
+
+def test_an_audit_whose_findings_were_taken_out_does_not_fit_its_score() -> None:
+    emptied = audit([resource(digest=DIGEST, earned=1, possible=9)], catalogue=DIGEST, policy=DIGEST)
+    with pytest.raises(UsageError, match="does not fit its results"):
+        audit_json.load(audit_json.dump(emptied), "emptied.json")
 
 
 @pytest.mark.parametrize(
