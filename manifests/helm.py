@@ -36,6 +36,8 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 VALUE = re.compile(r"\.?Values\.([A-Za-z_][\w.-]*\w)")
 HINT = "Use --debug flag to render out invalid YAML"
+SHORTEST_SECRET: Final = 4
+"""Characters; shorter values of ``--set`` stay readable in errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,9 +203,18 @@ def _explain(finished: Finished, rendering: Rendering, release: Release) -> NotR
         reason = f"Helm was ended by its limits (exit code {finished.exit_code}, {MEMORY >> 30} GiB of memory)"
         return NotReadError(reason, "look for endless or huge loops in the templates, or exclude the chart")
     _, found, error = finished.stderr.rpartition("Error: ")
-    message = clean((error if found else finished.stderr).replace(HINT, ""))
+    message = clean(_without_set_values((error if found else finished.stderr).replace(HINT, ""), rendering.sets))
     reason = message or f"Helm failed with exit code {finished.exit_code} and said nothing"
     return NotReadError(reason, next(_remedies(message, chart)))
+
+
+def _without_set_values(message: str, sets: Sequence[str]) -> str:
+    """``--set`` may carry a secret of the workflow, and a template may print it by ``fail``."""
+    values = {piece.partition("=")[2] for each in sets for piece in each.split(",")}
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= SHORTEST_SECRET:
+            message = message.replace(value, "…")
+    return message
 
 
 def _remedies(message: str, chart: str) -> Iterator[str]:

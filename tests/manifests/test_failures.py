@@ -54,7 +54,7 @@ def test_a_chart_that_cannot_be_read_is_touched_by_what_it_depends_on(write: Wri
     write({"db/templates/a.yaml": "changed"})
     after = load_tree().failures
     assert [each.path for each in after] == [each.path for each in before] == ["out", "web"]
-    assert after[0].digest != before[0].digest
+    assert after[1].digest != before[1].digest
 
 
 def test_every_failure_has_a_digest(write: Write, load_tree: Load) -> None:

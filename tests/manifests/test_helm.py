@@ -281,3 +281,16 @@ def test_only_what_is_a_test_and_nothing_else_is_one(hook: object, test: bool) -
 def test_messages_become_one_clean_line() -> None:
     assert clean("\x1b[31mred\x1b[0m\x1b]8;;http://x\x07link\x1b]8;;\x07\n\r\n a\x9b1m\x00b\u0085c") == "redlink a b c"
     assert len(clean("x" * 5000)) == REASON + 3
+
+
+@pytest.mark.tools
+def test_what_set_passes_is_not_repeated_by_an_error(write: Write, load_tree: Load) -> None:
+    write(
+        {
+            "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+            "web/templates/a.yaml": '{{ fail (printf "bad %s" .Values.password) }}',
+        }
+    )
+    (failure,) = load_tree(sets={"web": ("password=c4n4ry-77",)}).failures
+    assert "c4n4ry" not in failure.reason
+    assert "bad …" in failure.reason
