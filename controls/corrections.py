@@ -88,6 +88,20 @@ def _lacks_a_probe(evidence: Evidence) -> bool:
     return container is None or not (container.value.get("readinessProbe") and container.value.get("livenessProbe"))
 
 
+def _probes_differ(evidence: Evidence) -> bool:
+    return all(
+        container.value.get("readinessProbe") != container.value.get("livenessProbe")
+        for container in evidence.resource.containers
+        if container.value.get("readinessProbe")
+    )
+
+
+def _runs_as_exactly(number: int) -> Callable[[Evidence], bool]:
+    return lambda evidence: any(
+        dig(context, name) == number for context in _contexts(evidence) for name in ("runAsUser", "runAsGroup")
+    )
+
+
 def _contexts(evidence: Evidence) -> Iterator[Json]:
     """The security contexts of all pods and containers."""
     for pod in evidence.resource.pods:
@@ -258,6 +272,20 @@ CORRECTIONS: tuple[Correction, ...] = (
         verdict=PASSED,
         holds=_some_context_has("Unconfined", "seccompProfile", "type"),
         reason="kube-score accepts any profile, Unconfined too",
+    ),
+    Correction(
+        scanner="kube-score",
+        rule="container-security-context-user-group-id",
+        verdict=PASSED,
+        holds=_runs_as_exactly(10_000),
+        reason="kube-score takes 10000 itself for high enough",
+    ),
+    Correction(
+        scanner="kube-score",
+        rule="pod-probes-identical",
+        verdict=FAILED,
+        holds=_probes_differ,
+        reason="kube-score takes all named ports for the same one",
     ),
     Correction(
         scanner="kube-score",

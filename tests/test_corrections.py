@@ -93,6 +93,14 @@ WRONG: Mapping[Claim, str] = {
     ("kube-score", "container-seccomp-profile", PASSED): pod(
         spec="securityContext: {seccompProfile: {type: Unconfined}},"
     ),
+    ("kube-score", "container-security-context-user-group-id", PASSED): pod(
+        "securityContext: {runAsUser: 10000, runAsGroup: 10001}"
+    ),
+    ("kube-score", "pod-probes-identical", FAILED): pod(
+        "readinessProbe: {httpGet: {path: /h, port: web}}, livenessProbe: {httpGet: {path: /h, port: admin}}",
+        metadata="labels: {app: web}",
+    )
+    + SERVICE,
     ("kube-score", "pod-probes", PASSED): pod(metadata="labels: {app: web}").replace(
         "containers: [",
         "containers: [{name: other, image: b, readinessProbe: {httpGet: {port: 80, path: /r}}, "
@@ -173,7 +181,8 @@ def test_the_correction_leaves_other_objects_alone(claim: Claim) -> None:
     (bare,) = resources(
         "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: shop}\nspec: {containers: [{name: c}]}"
     )
-    (odd,) = resources(pod("securityContext: {procMount: Unmasked}"))
+    same = "{httpGet: {path: /h, port: web}}"
+    (odd,) = resources(pod(f"securityContext: {{procMount: Unmasked}}, readinessProbe: {same}, livenessProbe: {same}"))
     known = {("Role", "shop", "r"): role}
     scanner, rule, verdict = claim
     kept = [
