@@ -13,8 +13,8 @@ from controls.corrections import ALLOWED_BY_BASELINE, CORRECTIONS, Evidence
 from tests.resources import resources
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab0:./-", max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text("ab0:./-", max_size=3), inner, max_size=2),
     max_leaves=4,
 )
 PROFILE = st.fixed_dictionaries({}, optional={"type": JSON, "user": JSON, "role": JSON})
