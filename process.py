@@ -7,11 +7,9 @@ Linux only; needs util-linux (``setpriv``, ``prlimit``) and refuses to start any
 from __future__ import annotations
 
 import ctypes
-import itertools
 import math
 import os
 import resource
-import secrets
 import selectors
 import signal
 import stat
@@ -28,6 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from model.errors import EnvironmentBrokenError
+from removal import remove_tree
 
 NOBODY = 65534
 """User and group of the children where we are root: owns nothing in a Debian or Alpine image."""
@@ -140,7 +139,7 @@ class Sandbox:
         self._removing = threading.RLock()
         self.root = Path(tempfile.mkdtemp(prefix="hardening-gate-", dir=temporary or tempfile.gettempdir())).resolve()
         with ExitStack() as undo:
-            undo.callback(_remove, self.root)
+            undo.callback(remove_tree, self.root)
             self.root.chmod(0o711)
             self._require_reachable()
             self.require_space()
@@ -177,7 +176,7 @@ class Sandbox:
             yield path
         finally:
             with self._removing:
-                _remove(path)
+                remove_tree(path)
 
     def run(
         self,
@@ -223,7 +222,7 @@ class Sandbox:
         """End all children and remove the private folder."""
         self.kill_all()
         with self._removing:
-            _remove(self.root)
+            remove_tree(self.root)
         _FAMILY.sandboxes.discard(self)
 
     def require_space(self) -> None:
@@ -571,50 +570,3 @@ def _kill_group(pid: int) -> None:
 def _await_death(pid: int) -> None:
     """The number stays the child's own until it is buried."""
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-
-
-def _remove(top: Path) -> None:
-    """Remove a tree whose author tried to make that impossible: locked folders, links, deeper than a path may be long.
-
-    Every folder is renamed into ``top`` before it is entered, and entered as a folder only, never through a link.
-    """
-    names = (f"{token}{number}" for token in (secrets.token_hex(8),) for number in itertools.count())
-    try:
-        _unlock(top)
-        refuge = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return
-    try:
-        folders = _clear(refuge, refuge, names)
-        while folders:
-            name = folders.pop()
-            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=refuge)
-            try:
-                folders += _clear(descriptor, refuge, names)
-            finally:
-                os.close(descriptor)
-            os.rmdir(name, dir_fd=refuge)
-    finally:
-        os.close(refuge)
-    top.rmdir()
-
-
-def _clear(folder: int, refuge: int, names: Iterator[str]) -> list[str]:
-    """Unlink all that is no folder; the folders' new names in the refuge."""
-    moved = []
-    with os.scandir(folder) as entries:
-        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for name, is_folder in listed:
-        if not is_folder:
-            os.unlink(name, dir_fd=folder)
-            continue
-        _unlock(name, folder)
-        moved.append(next(names))
-        os.rename(name, moved[-1], src_dir_fd=folder, dst_dir_fd=refuge)
-    return moved
-
-
-def _unlock(name: str | Path, folder: int | None = None) -> None:
-    """Open a folder that a child of our own user has closed; root needs no key, and must not follow a link here."""
-    if os.geteuid() != 0:
-        os.chmod(name, 0o700, dir_fd=folder)
