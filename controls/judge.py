@@ -34,16 +34,20 @@ class _Case:
     """One control that somebody failed on one subject."""
 
     witnesses: list[Witness] = field(default_factory=list)
-    flaws: dict[Item, tuple[FieldPath | None, str]] = field(default_factory=dict)
-    """By named list item (``controls.fingerprint.named_item``): field and message of who spoke of it first."""
+    pointed: dict[Item, tuple[FieldPath, str]] = field(default_factory=dict)
+    """By named list item (``controls.fingerprint.named_item``): field and message of who pointed at it first."""
 
     def add(self, witness: Witness, item: Item, path: FieldPath | None) -> None:
-        """Take a witness; scanners that do not say which item is at fault speak of all of them."""
+        """Take a witness; scanners that point at no field speak of all of them."""
         if witness not in self.witnesses:
             self.witnesses.append(witness)
-        self.flaws.setdefault(item, (path, witness.message))
-        if len(self.flaws) > 1:
-            self.flaws.pop((), None)
+        if path is not None:
+            self.pointed.setdefault(item, (path, witness.message))
+
+    @property
+    def flaws(self) -> Mapping[Item, tuple[FieldPath | None, str]]:
+        """What becomes a result each: the fields that somebody pointed at, else the subject as a whole."""
+        return dict(self.pointed) if self.pointed else {(): (None, self.witnesses[0].message)}
 
 
 @dataclass(slots=True)

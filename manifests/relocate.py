@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from model.resource import Tree
+from model.resource import Source, SourceKind, Tree
 
 HERE = "."
 
@@ -15,18 +15,49 @@ def relocate(tree: Tree, prefix: str) -> Tree:
         return tree
 
     def moved(path: str) -> str:
+        if path.startswith("/"):
+            return path
         return prefix if path == HERE else f"{prefix}/{path}"
+
+    ids = {source.id: _moved_id(source, moved(source.path)) for source in tree.sources}
+
+    def moved_id(id_: str | None) -> str | None:
+        """Of a source, or of a resource, which begins with that of its source."""
+        if id_ is None:
+            return None
+        source, mark, rest = id_.partition("#")
+        return f"{ids.get(source, source)}{mark}{rest}"
 
     return replace(
         tree,
         sources=tuple(
-            replace(source, path=moved(source.path), values=tuple(map(moved, source.values))) for source in tree.sources
+            replace(source, id=ids[source.id], path=moved(source.path), values=tuple(map(moved, source.values)))
+            for source in tree.sources
         ),
         resources=tuple(
-            replace(resource, location=replace(resource.location, path=moved(resource.location.path)))
+            replace(
+                resource,
+                id=f"{ids[resource.source]}{resource.id.removeprefix(resource.source)}",
+                source=ids[resource.source],
+                location=replace(resource.location, path=moved(resource.location.path)),
+            )
             for resource in tree.resources
         ),
-        failures=tuple(replace(failure, path=moved(failure.path)) for failure in tree.failures),
+        failures=tuple(
+            replace(
+                failure,
+                path=moved(failure.path),
+                source=moved_id(failure.source),
+                resource=moved_id(failure.resource),
+            )
+            for failure in tree.failures
+        ),
         notes=tuple(replace(note, path=moved(note.path)) for note in tree.notes),
         excluded=tuple(replace(row, path=moved(row.path)) for row in tree.excluded),
     )
+
+
+def _moved_id(source: Source, path: str) -> str:
+    """The id with the new path in place of the old one (``manifests:PATH``, ``PATH?values=NAME``)."""
+    kind = "manifests:" if source.kind is SourceKind.MANIFESTS else ""
+    return f"{kind}{path}{source.id.removeprefix(kind).removeprefix(source.path)}"

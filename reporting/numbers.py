@@ -1,4 +1,4 @@
-"""The one place where scores become text."""
+"""Scores and counts as reports show them."""
 
 from __future__ import annotations
 

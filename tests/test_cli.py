@@ -228,6 +228,18 @@ def test_the_baseline_standard_asks_for_no_more_than_the_baseline_standard(
     assert scan("head", "--framework", frameworks, "--fail-on", "low", cwd=tree).returncode == code
 
 
+@pytest.mark.tools
+def test_what_a_scanner_never_saw_on_either_side_is_existing_and_passes_with_a_word(tree: Path) -> None:
+    broken = "---\napiVersion: v1\nkind: Service\nmetadata: {name: broken}\nspec: {ports: nonsense}\n"
+    for side in ("base", "head"):
+        (tree / side / "web.yaml").write_text(GOOD + broken, encoding="utf-8")
+    words = ("scan", "head", "--root", tree, "--base", "base", "--scanners", "native,kube-score")
+    run = gate(*words, cwd=tree)
+    assert (run.returncode, "1 item never scanned" in run.stdout) == (0, True), run.stdout
+    (tree / "head" / "web.yaml").write_text(GOOD + broken.replace("nonsense", "other"), encoding="utf-8")
+    assert gate(*words, cwd=tree).returncode == 3
+
+
 def test_a_waiver_covers_until_its_day_has_passed(tree: Path) -> None:
     (tree / "head" / "web.yaml").write_text(BAD, encoding="utf-8")
     waiver = "{control: privileged-container, resource: Pod/web, reason: r, owner: '@me', expires: 2030-01-31}"

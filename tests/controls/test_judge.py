@@ -190,6 +190,17 @@ def test_a_second_volume_is_a_second_result_that_scores_once() -> None:
     assert audit.score == Score(earned=0, possible=4)
 
 
+def test_a_plain_field_and_a_list_item_are_two_results_of_one_control() -> None:
+    context = ("spec", "template", "spec", "securityContext")
+    plain, item = (finding("host-path", field=path) for path in ((*context, "fsGroup"), (*VOLUMES, 0, "hostPath")))
+    audit = judge(scan("native", {WEB: opinion(plain, item)}))
+    assert {result.field for result in audit.results} == {
+        "spec.template.spec.securityContext.fsGroup",
+        "spec.template.spec.volumes[0].hostPath",
+    }
+    assert audit.score == Score(earned=0, possible=4)
+
+
 def test_a_result_points_at_its_field_or_at_the_nearest_parent_of_what_is_missing() -> None:
     path = ("spec", "template", "spec", "containers", 1, "securityContext", "runAsNonRoot")
     audit = judge(scan("native", {WEB: opinion(finding("root", "side", field=path))}))
