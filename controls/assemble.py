@@ -15,7 +15,7 @@ from controls.waivers import Waivers
 from model.audit import Audit, Coverage, NotJudged, Result, ScannerState, Score
 from model.control import RANKS, Control
 from model.finding import Scan, ScanStatus
-from model.policy import Gate, Policy
+from model.policy import Gate, Policy, UnusedWaivers
 from model.resource import Failure, Stage, Tree
 
 
@@ -71,6 +71,7 @@ def assemble(
         ),
         score=sum((resource.score for resource in judgement.resources), Score()),
         unused_waivers=waivers.unused,
+        expired_waivers=waivers.expired,
     )
     return audit, {**effective.controls, **judgement.unmapped}
 
@@ -91,9 +92,10 @@ def worst_first(result: Result) -> tuple[object, ...]:
 
 
 def digest(policy: Policy) -> str:
-    """``sha256:`` of what a policy says about judging: thresholds of the gate judge nothing."""
+    """``sha256:`` of what a policy says about judging; thresholds and what may be fetched judge nothing."""
+    judging = replace(policy, gate=Gate(), gates=(), unused_waivers=UnusedWaivers.WARN, chart_repositories=())
     text = json.dumps(
-        asdict(replace(policy, gate=Gate())),
+        asdict(judging),
         sort_keys=True,
         default=lambda value: sorted(value) if isinstance(value, frozenset) else str(value),
     )

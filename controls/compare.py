@@ -70,6 +70,13 @@ def compare(base: Audit, head: Audit) -> Comparison:
     )
 
 
+def comparable(base: Audit, head: Audit) -> tuple[Score, Score]:
+    """The scores of the part that both sides could judge."""
+    keys_before, keys_after = pair(base, head)
+    before, after = _Side.of(base, keys_before), _Side.of(head, keys_after)
+    return _comparable(before, after), _comparable(after, before)
+
+
 def pair(base: Audit, head: Audit) -> tuple[dict[str, ResourceKey], dict[str, ResourceKey]]:
     """Keys by resource id of both sides: equal where a resource of head is one of base.
 

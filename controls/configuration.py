@@ -1,17 +1,20 @@
-"""From a configuration that was read to a Policy: checked against its JSON Schema, every error with line and remedy."""
+"""From a configuration that was read to policy and sources: checked by its JSON Schema, errors with line and remedy."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import posixpath
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from model.control import Severity
 from model.errors import UsageError
-from model.policy import AllowIncomplete, Gate, Policy, Waiver
+from model.policy import AllowIncomplete, Gate, PathGate, Policy, UnusedWaivers, Waiver
+from model.sources import ChartEntry, Environment, KustomizeEntry, ManifestsEntry, SourceEntry
 from model.values import FieldPath, Json, Mark, dotted
 
 SCHEMA = Path(__file__).with_suffix(".schema.json")
@@ -31,8 +34,7 @@ class Configuration:
 
     def policy(self, controls: Collection[str]) -> Policy:
         """The policy. Raises UsageError that names file, line, key and the nearest known word."""
-        self._validate()
-        value: Mapping[str, Any] = self._value if isinstance(self._value, dict) else {}
+        value = self._valid
         for framework in value.get("frameworks", ()):
             require_framework(framework)
         for position, waiver in enumerate(value.get("waivers", ())):
@@ -42,13 +44,25 @@ class Configuration:
         overrides = value.get("controls", {}).items()
         return Policy(
             gate=_gate(value.get("gate", {})),
+            gates=tuple(map(_path_gate, value.get("gates", ()))),
             waivers=tuple(self._waiver(row, position) for position, row in enumerate(value.get("waivers", ()))),
+            unused_waivers=UnusedWaivers(value.get("unused_waivers", UnusedWaivers.WARN)),
             severities={control: Severity(word) for control, word in overrides if word not in OFF},
             off=frozenset(control for control, word in overrides if word in OFF),
             frameworks=tuple(value.get("frameworks", ())),
             exclude=tuple(value.get("exclude", ())),
             scanners=tuple(dict.fromkeys(value.get("scanners", Policy().scanners))),
+            chart_repositories=tuple(value.get("deps", {}).get("allow", ())),
         )
+
+    def sources(self) -> tuple[SourceEntry, ...]:
+        """What is to be scanned; nothing where everything is to be searched for. Raises UsageError."""
+        return tuple(map(_source, self._valid.get("sources", ())))
+
+    @cached_property
+    def _valid(self) -> Mapping[str, Any]:
+        self._validate()
+        return self._value if isinstance(self._value, dict) else {}
 
     def _validate(self) -> None:
         from jsonschema import Draft202012Validator
@@ -112,6 +126,33 @@ def _gate(row: Mapping[str, Any]) -> Gate:
         fail_on_new=threshold(row["fail_on_new"]) if "fail_on_new" in row else default.fail_on_new,
         allow_incomplete=AllowIncomplete(row.get("allow_incomplete", default.allow_incomplete)),
     )
+
+
+def _path_gate(row: Mapping[str, Any]) -> PathGate:
+    return PathGate(
+        paths=tuple(row["paths"]),
+        fail_under=row.get("fail_under"),
+        fail_under_patch=row.get("fail_under_patch"),
+        max_drop=row.get("max_drop"),
+        fail_on=threshold(row.get("fail_on", "none")),
+        fail_on_new=threshold(row.get("fail_on_new", "none")),
+    )
+
+
+def _source(row: Mapping[str, Any]) -> SourceEntry:
+    match row:
+        case {"chart": path}:
+            rows = row.get("environments", {}).items()
+            environments = tuple(Environment(name=name, files=tuple(files)) for name, files in rows)
+            return ChartEntry(path=_clean(path), environments=environments, kube_version=row.get("kube_version"))
+        case {"kustomize": path}:
+            return KustomizeEntry(path=_clean(path))
+        case _:
+            return ManifestsEntry(path=_clean(row["manifests"]))
+
+
+def _clean(path: str) -> str:
+    return posixpath.normpath(path)
 
 
 def _reason(error: Any) -> str:  # noqa: ANN401 jsonschema's ValidationError, imported only where it is needed

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from controls.narrow import narrow, narrow_comparison
 from model.audit import Audit, Comparison, Reason, Result, ResultStatus, Score, Verdict, VerdictWord
 from model.control import Severity
 from model.errors import ExitCode
-from model.policy import AllowIncomplete, Gate
+from model.policy import AllowIncomplete, Gate, PathGate, Policy, UnusedWaivers
 from model.resource import Failure
 
 
@@ -22,7 +23,7 @@ class _Block:
 
 
 def decide(
-    gate: Gate,
+    policy: Policy,
     head: Audit,
     comparison: Comparison | None,
     *,
@@ -33,6 +34,7 @@ def decide(
 
     ``objections`` are reasons to block that lie outside of what was scanned, such as an invalid configuration in head.
     """
+    gate = policy.gate
     if (
         not objections
         and not head.resources
@@ -44,6 +46,8 @@ def decide(
         *(_Block(reason=reason) for reason in objections),
         *_absolute(gate, head),
         *(_relative(gate, comparison) if comparison else ()),
+        *(block for each in policy.gates for block in _under_paths(each, head, comparison)),
+        *(_waivers(head, whole=not named_explicitly) if policy.unused_waivers is UnusedWaivers.BLOCK else ()),
     )
     incomplete = tuple(_incomplete(gate.allow_incomplete, head, comparison))
     reasons = tuple(block.reason for block in (*incomplete, *blocks))
@@ -52,7 +56,8 @@ def decide(
         return Verdict(word=VerdictWord.INCOMPLETE, exit_code=ExitCode.INCOMPLETE, reasons=reasons, blocking=blocking)
     if blocks:
         return Verdict(word=VerdictWord.BLOCKED, exit_code=ExitCode.BLOCKED, reasons=reasons, blocking=blocking)
-    word = VerdictWord.PASSED if comparison or _is_absolute(gate) else VerdictWord.NOT_COMPARED
+    is_absolute = _is_absolute(gate) or any(map(_is_absolute, policy.gates))
+    word = VerdictWord.PASSED if comparison or is_absolute else VerdictWord.NOT_COMPARED
     return Verdict(word=word, exit_code=ExitCode.PASSED, reasons=(), blocking=())
 
 
@@ -77,7 +82,7 @@ def _nothing_to_scan(*, named_explicitly: bool) -> Verdict:
     )
 
 
-def _is_absolute(gate: Gate) -> bool:
+def _is_absolute(gate: Gate | PathGate) -> bool:
     return gate.fail_under is not None or gate.fail_on is not None
 
 
@@ -94,6 +99,45 @@ def _relative(gate: Gate, comparison: Comparison) -> Iterator[_Block]:
     if gate.fail_on_new is not None:
         new = (*comparison.introduced, *_visible_and_touched(comparison))
         yield from _severity("fail_on_new", gate.fail_on_new, new, "new ")
+
+
+def _under_paths(gate: PathGate, head: Audit, comparison: Comparison | None) -> Iterator[_Block]:
+    """The same rules for a part of the tree; a reason names the paths that it is about."""
+    only = Gate(
+        fail_under=gate.fail_under,
+        fail_under_patch=gate.fail_under_patch,
+        max_drop=gate.max_drop,
+        fail_on=gate.fail_on,
+        fail_on_new=gate.fail_on_new,
+    )
+    blocks = [*_absolute(only, narrow(head, gate.paths))]
+    if comparison is not None:
+        blocks += _relative(only, narrow_comparison(comparison, gate.paths))
+    where = ", ".join(gate.paths)
+    for block in blocks:
+        yield replace(block, reason=replace(block.reason, rule=f"{block.reason.rule} of {where}"))
+
+
+def _waivers(head: Audit, *, whole: bool) -> Iterator[_Block]:
+    """Expired waivers block; unused ones only where the whole repository was looked at."""
+    if head.expired_waivers:
+        yield _Block(
+            reason=Reason(
+                rule="unused_waivers",
+                number=f"{len(head.expired_waivers)} expired",
+                limit="none",
+                remedy="Fix what they covered, or renew them with a later day; then delete them.",
+            )
+        )
+    if whole and head.unused_waivers:
+        yield _Block(
+            reason=Reason(
+                rule="unused_waivers",
+                number=f"{len(head.unused_waivers)} without use",
+                limit="none",
+                remedy="Delete them from the configuration.",
+            )
+        )
 
 
 def _visible_and_touched(comparison: Comparison) -> Iterator[Result]:

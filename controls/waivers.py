@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import lru_cache
 
-import pathspec
-
+from controls.paths import globs
 from model.policy import Waiver
 from model.resource import ResourceRef
 
 
 class Waivers:
-    """The waivers of one policy on one day; remembers which were of use."""
+    """The waivers of one policy on one day (UTC); remembers which were of use."""
 
     def __init__(self, waivers: Sequence[Waiver], today: dt.date) -> None:
+        self.expired = tuple(waiver for waiver in waivers if waiver.expires and waiver.expires < today)
         self._valid = tuple(waiver for waiver in waivers if not waiver.expires or waiver.expires >= today)
         self._used: set[Waiver] = set()
-        self._all = tuple(waivers)
 
     def covering(self, control: str, ref: ResourceRef, container: str | None, path: str) -> Waiver | None:
         """The first valid waiver for this result."""
@@ -30,15 +28,15 @@ class Waivers:
 
     @property
     def unused(self) -> tuple[Waiver, ...]:
-        """Waivers that covered nothing, expired ones included."""
-        return tuple(waiver for waiver in self._all if waiver not in self._used)
+        """Valid waivers that covered nothing."""
+        return tuple(waiver for waiver in self._valid if waiver not in self._used)
 
 
 def _covers(waiver: Waiver, ref: ResourceRef, container: str | None, path: str) -> bool:
     return (
         _names(waiver.resource, ref)
-        and waiver.container in {None, container}
-        and (waiver.path is None or _paths(waiver.path).match_file(path))
+        and (waiver.container is None or (container is not None and _matches(waiver.container, container)))
+        and (waiver.path is None or globs((waiver.path,))(path))
     )
 
 
@@ -69,8 +67,3 @@ def _matches(pattern: str, name: str) -> bool:
             return False
         position = found + len(part)
     return True
-
-
-@lru_cache(maxsize=1024)
-def _paths(pattern: str) -> pathspec.GitIgnoreSpec:
-    return pathspec.GitIgnoreSpec.from_lines([pattern])

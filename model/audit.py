@@ -138,6 +138,9 @@ class Audit:
     coverage: Coverage
     score: Score
     unused_waivers: tuple[Waiver, ...] = ()
+    """Valid ones that covered nothing."""
+    expired_waivers: tuple[Waiver, ...] = ()
+    """No longer of use, whatever they name."""
 
     @property
     def names(self) -> dict[str, str]:

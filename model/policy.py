@@ -33,6 +33,26 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathGate:
+    """Thresholds of their own for what lies under some paths; they count beside those of the whole."""
+
+    paths: tuple[str, ...]
+    """gitignore globs on reported paths."""
+    fail_under: float | None = None
+    fail_under_patch: float | None = None
+    max_drop: float | None = None
+    fail_on: Severity | None = None
+    fail_on_new: Severity | None = None
+
+
+class UnusedWaivers(StrEnum):
+    """What a waiver does that covers nothing, or is expired."""
+
+    WARN = "warn"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
     """An accepted risk."""
 
@@ -40,6 +60,7 @@ class Waiver:
     resource: str
     """``Kind/namespace/name`` with ``*`` globs, ``-`` for no namespace, or ``Kind/name``; empty for any."""
     container: str | None = None
+    """``Container.key`` with ``*`` globs; None for the object and all containers."""
     path: str | None = None
     """A gitignore glob on the reported path."""
     reason: str
@@ -53,7 +74,9 @@ class Policy:
     """All policy keys of the configuration, command line merged in."""
 
     gate: Gate = field(default_factory=Gate)
+    gates: tuple[PathGate, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    unused_waivers: UnusedWaivers = UnusedWaivers.WARN
     severities: Mapping[str, Severity] = field(default_factory=dict)
     """Overrides by control id."""
     off: frozenset[str] = frozenset()
@@ -62,3 +85,5 @@ class Policy:
     exclude: tuple[str, ...] = ()
     """gitignore globs."""
     scanners: tuple[str, ...] = ("native", "polaris", "kube-score", "trivy")
+    chart_repositories: tuple[str, ...] = ()
+    """URL prefixes from which ``deps`` may fetch."""

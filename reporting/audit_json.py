@@ -55,6 +55,7 @@ def dump(audit: Audit) -> str:
             "results": [result(row) for row in audit.results],
             "failures": [_failure(failure) for failure in audit.failures],
             "unused_waivers": [_waiver(waiver) for waiver in audit.unused_waivers],
+            "expired_waivers": [_waiver(waiver) for waiver in audit.expired_waivers],
         }
     )
 
@@ -292,6 +293,7 @@ def _audit(data: Row) -> Audit:
         ),
         score=Score(**data["score"]),
         unused_waivers=tuple(_read_waiver(row) for row in data["unused_waivers"]),
+        expired_waivers=tuple(_read_waiver(row) for row in data["expired_waivers"]),
     )
 
 

@@ -145,13 +145,14 @@ class Table:
 
     def _waivers(self, head: Audit) -> Iterator[Terminal]:
         waived = [result for result in head.results if result.status is ResultStatus.WAIVED]
-        if waived or head.unused_waivers:
+        if waived or head.unused_waivers or head.expired_waivers:
             yield Terminal("")
         if waived:
             yield terminal("{} {}", self._paint("Waived", BOLD), by_severity(waived))
+        for waiver in head.expired_waivers:
+            yield terminal("  expired {}: {} on {}", waiver.expires, waiver.control, waiver.resource or "*")
         for waiver in head.unused_waivers:
-            until = f", valid until {waiver.expires}" if waiver.expires else ""
-            yield terminal("  waiver without use: {} on {}{}", waiver.control, waiver.resource or "*", until)
+            yield terminal("  without use: {} on {}", waiver.control, waiver.resource or "*")
 
     def _not_judged(self, head: Audit) -> Iterator[Terminal]:
         """Objects whose containers nobody could look at; single controls stand in the audit."""

@@ -10,7 +10,7 @@ from controls.gate import decide
 from manifests.files import NotReadError, read_file
 from model.audit import Audit
 from model.errors import UsageError
-from model.policy import Gate
+from model.policy import Gate, Policy
 from reporting import audit_json
 from settings import CompareSettings
 from verbs.outcome import Outcome, exit_code, under
@@ -23,7 +23,7 @@ def compare(wanted: CompareSettings) -> int:
     """The exit code of comparing two files."""
     base, head = read_audit(wanted.base), read_audit(wanted.head)
     comparison = compare_audits(base, head)
-    verdict = decide(under(Gate(), wanted.gate), head, comparison, named_explicitly=True)
+    verdict = decide(Policy(gate=under(Gate(), wanted.gate)), head, comparison, named_explicitly=True)
     controls = catalogue.load().with_unmapped(result.control for audit in (base, head) for result in audit.results)
     Outcome(head=head, comparison=comparison, verdict=verdict, controls=controls).publish(
         wanted.reports, None, colour=wanted.colour

@@ -134,7 +134,7 @@ class _Run:
         head, controls = assemble(head_tree, scans, self.catalogue, self.terms)
         base = assemble(base_tree, scans, self.catalogue, self.terms)[0] if base_tree else stored
         comparison = compare(base, head) if base else None
-        verdict = decide(self.policy.gate, head, comparison, named_explicitly=self.wanted.named, objections=objections)
+        verdict = decide(self.policy, head, comparison, named_explicitly=self.wanted.named, objections=objections)
         in_base = self.catalogue.with_unmapped(result.control for result in (base.results if base else ()))
         return Outcome(head=head, comparison=comparison, verdict=verdict, controls={**in_base, **controls})
 

@@ -8,15 +8,20 @@ import pytest
 from controls.configuration import Configuration
 from model.control import Severity
 from model.errors import UsageError
-from model.policy import AllowIncomplete, Policy
+from model.policy import AllowIncomplete, PathGate, Policy, UnusedWaivers
+from model.sources import ChartEntry, Environment, KustomizeEntry, ManifestsEntry
 from model.values import Mark
 
 CONTROLS = ("host-network", "image-pull-policy", "image-tag")
 MARKS = Mark(1, 1, 1, 1, {"gate": Mark(3, 1, 3, 7, {"fail_undr": Mark(4, 3, 4, 14, None)})})
 
 
+def configuration(value: Any) -> Configuration:
+    return Configuration(".hardening-gate.yaml", value, MARKS)
+
+
 def read(value: Any) -> Policy:
-    return Configuration(".hardening-gate.yaml", value, MARKS).policy(CONTROLS)
+    return configuration(value).policy(CONTROLS)
 
 
 def test_an_empty_configuration_is_the_default_policy() -> None:
@@ -101,3 +106,53 @@ def test_what_makes_no_sense_is_refused_with_the_reason(value: Any, reason: str)
         read(value)
     assert reason in caught.value.message
     assert caught.value.remedy
+
+
+def test_sources_name_charts_with_their_environments_kustomizations_and_manifests() -> None:
+    rows = [
+        {"chart": "charts/web/", "environments": {"prod": ["values-prod.yaml"]}, "kube_version": "1.33"},
+        {"chart": "./charts/db"},
+        {"kustomize": "overlays/prod"},
+        {"manifests": "deploy/"},
+    ]
+    assert configuration({"version": 1, "sources": rows}).sources() == (
+        ChartEntry(
+            path="charts/web",
+            environments=(Environment(name="prod", files=("values-prod.yaml",)),),
+            kube_version="1.33",
+        ),
+        ChartEntry(path="charts/db"),
+        KustomizeEntry(path="overlays/prod"),
+        ManifestsEntry(path="deploy"),
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"chart": "a", "kustomize": "b"},
+        {"kustomize": "b", "environments": {"prod": ["x.yaml"]}},
+        {"chart": "a", "environments": {}},
+        {"chart": "a", "environments": {"prod ?": ["x.yaml"]}},
+        {"chart": "a", "kube_version": 1.33},
+        {"chart": "a\0"},
+    ],
+)
+def test_a_source_that_is_no_source_is_refused(row: Any) -> None:
+    with pytest.raises(UsageError):
+        configuration({"version": 1, "sources": [row]}).sources()
+
+
+def test_gates_of_paths_unused_waivers_and_repositories_are_read() -> None:
+    policy = read(
+        {
+            "version": 1,
+            "gates": [{"paths": ["charts/payments/**"], "fail_under": 95, "fail_on_new": "low"}],
+            "unused_waivers": "block",
+            "deps": {"allow": ["https://charts.example.com/stable"]},
+        }
+    )
+    assert policy.gates == (PathGate(paths=("charts/payments/**",), fail_under=95, fail_on_new=Severity.LOW),)
+    assert policy.unused_waivers is UnusedWaivers.BLOCK
+    assert policy.chart_repositories == ("https://charts.example.com/stable",)

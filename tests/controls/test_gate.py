@@ -1,24 +1,27 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from controls.compare import compare
 from controls.gate import decide
 from model.audit import Audit, Verdict, VerdictWord
 from model.control import Severity
-from model.policy import AllowIncomplete, Gate
-from model.resource import Stage
-from tests.audits import audit, failure, resource, result
+from model.policy import AllowIncomplete, Gate, PathGate, Policy, UnusedWaivers, Waiver
+from model.resource import Source, SourceKind, Stage
+from tests.audits import audit, failure, location, resource, result
 
 OPEN = Gate(fail_on_new=None)
 
 
 def alone(gate: Gate, head: Audit) -> Verdict:
-    return decide(gate, head, None, named_explicitly=False)
+    return decide(Policy(gate=gate), head, None, named_explicitly=False)
 
 
 def against(gate: Gate, base: Audit, head: Audit) -> Verdict:
-    return decide(gate, head, compare(base, head), named_explicitly=False)
+    return decide(Policy(gate=gate), head, compare(base, head), named_explicitly=False)
 
 
 def test_the_default_gate_blocks_a_new_high_finding_and_lets_old_ones_be() -> None:
@@ -111,8 +114,8 @@ def test_newly_visible_findings_count_as_new_where_the_change_touched_them() -> 
 
 
 def test_nothing_to_scan_passes_when_it_was_searched_for_and_not_when_it_was_named() -> None:
-    searched = decide(Gate(), audit(), None, named_explicitly=False)
-    named = decide(Gate(), audit(), None, named_explicitly=True)
+    searched = decide(Policy(), audit(), None, named_explicitly=False)
+    named = decide(Policy(), audit(), None, named_explicitly=True)
     assert (searched.word, searched.exit_code) == (VerdictWord.NOTHING_TO_SCAN, 0)
     assert (named.word, named.exit_code) == (VerdictWord.NOTHING_TO_SCAN, 3)
 
@@ -120,3 +123,54 @@ def test_nothing_to_scan_passes_when_it_was_searched_for_and_not_when_it_was_nam
 def test_a_head_that_deletes_everything_is_compared() -> None:
     web = resource()
     assert against(Gate(), audit([web], [result(of=web)]), audit()).word is VerdictWord.PASSED
+
+
+def beside(path: str, **thresholds: Any) -> Policy:
+    return Policy(gate=OPEN, gates=(PathGate(paths=(path,), **thresholds),))
+
+
+def test_a_gate_of_its_own_decides_about_its_paths_only() -> None:
+    shop = resource("shop", earned=1, possible=2, location=location("charts/shop/x.yaml"))
+    pay = resource("pay", earned=9, possible=10, location=location("charts/payments/x.yaml"))
+    head = audit([shop, pay])
+    strict = decide(beside("charts/payments/**", fail_under=95), head, None, named_explicitly=False)
+    assert (strict.exit_code, strict.reasons[0].rule) == (1, "fail_under of charts/payments/**")
+    assert (strict.reasons[0].number, strict.reasons[0].limit) == ("90.0", "at least 95")
+    assert decide(beside("charts/payments/**", fail_under=90), head, None, named_explicitly=False).exit_code == 0
+
+
+def test_a_gate_of_its_own_asks_about_new_findings_patch_and_drop_there() -> None:
+    shop = resource("shop", location=location("charts/shop/x.yaml"))
+    pay, worse = (resource("pay", earned=n, possible=2, location=location("charts/payments/x.yaml")) for n in (2, 1))
+    low = result(of=worse, severity=Severity.LOW)
+    comparison = compare(audit([shop, pay]), audit([shop, worse], [low]))
+    for thresholds in ({"fail_on_new": Severity.LOW}, {"max_drop": 49}, {"fail_under_patch": 51}):
+        there = decide(beside("charts/payments/**", **thresholds), comparison.head, comparison, named_explicitly=False)
+        assert there.exit_code == 1
+        elsewhere = decide(beside("charts/shop/**", **thresholds), comparison.head, comparison, named_explicitly=False)
+        assert elsewhere.exit_code == 0
+
+
+def test_a_chart_lies_under_its_folder_wherever_its_files_are_reported() -> None:
+    chart = Source(id="charts/pay", kind=SourceKind.HELM, path="charts/pay", name="pay", kube_version="1.34")
+    web = resource(source=chart.id, location=location("library/_pod.tpl"))
+    head = replace(audit([web]), sources=(chart,))
+    assert decide(beside("charts/pay/**", fail_under=51), head, None, named_explicitly=False).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "named", "code"),
+    [
+        ("expired_waivers", False, 1),
+        ("expired_waivers", True, 1),
+        ("unused_waivers", False, 1),
+        ("unused_waivers", True, 0),  # what it is about may lie elsewhere
+    ],
+)
+def test_waivers_without_use_block_where_the_policy_says_so(field: str, named: bool, code: int) -> None:  # noqa: FBT001
+    waiver = Waiver(control="host-network", resource="", reason="x", owner="@me")
+    told: dict[str, Any] = {field: (waiver,)}
+    head = replace(audit([resource()]), **told)
+    blocking = Policy(gate=OPEN, unused_waivers=UnusedWaivers.BLOCK)
+    assert decide(blocking, head, None, named_explicitly=named).exit_code == code
+    assert decide(Policy(gate=OPEN), head, None, named_explicitly=named).exit_code == 0

@@ -82,7 +82,8 @@ def test_unused_and_expired_waivers_are_told() -> None:
     used, unused, expired = waiver(), waiver(control="image-tag"), waiver(expires=dt.date(2020, 1, 1))
     waivers = Waivers([used, unused, expired], TODAY)
     waivers.covering("host-network", REF, None, "x.yaml")
-    assert waivers.unused == (unused, expired)
+    assert waivers.unused == (unused,)
+    assert waivers.expired == (expired,)
 
 
 def test_a_hostile_name_cannot_make_a_glob_slow() -> None:
@@ -91,3 +92,10 @@ def test_a_hostile_name_cannot_make_a_glob_slow() -> None:
         waiver(resource="Pod/" + "a*" * 40 + "b"), ResourceRef(group="", kind="Pod", namespace="", name="a" * 50_000)
     )
     assert time.monotonic() - started < 0.5
+
+
+def test_a_container_is_named_by_a_glob_and_the_object_itself_by_none() -> None:
+    assert covers(waiver(container="app*"), container="app-2")
+    assert not covers(waiver(container="web*"), container="app")
+    assert not covers(waiver(container="*"), container=None)
+    assert covers(waiver(container=None), container=None)

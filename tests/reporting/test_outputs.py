@@ -6,7 +6,7 @@ import yaml
 
 from controls.compare import compare
 from controls.gate import decide
-from model.policy import Gate
+from model.policy import Policy
 from reporting.outputs import render, values
 from tests.audits import audit, resource, result
 
@@ -30,17 +30,17 @@ def runner_reads(text: str) -> dict[str, str]:
 
 def test_every_output_that_action_yml_declares_is_written_and_no_other() -> None:
     declared = yaml.safe_load(Path("action.yml").read_text(encoding="utf-8"))["outputs"]
-    verdict = decide(Gate(), BAD, None, named_explicitly=True)
+    verdict = decide(Policy(), BAD, None, named_explicitly=True)
     assert set(values(BAD, None, verdict, None)) == set(declared)
 
 
 def test_what_needs_a_base_is_empty_without_one_and_never_zero() -> None:
-    verdict = decide(Gate(), BAD, None, named_explicitly=True)
+    verdict = decide(Policy(), BAD, None, named_explicitly=True)
     alone = values(BAD, None, verdict, Path("reports"))
     assert (alone["verdict"], alone["introduced"], alone["delta"]) == ("not-compared", "", "")
     assert alone["sarif"] == "reports/results.sarif"
     comparison = compare(audit([WEB]), BAD)
-    both = values(BAD, comparison, decide(Gate(), BAD, comparison, named_explicitly=True), None)
+    both = values(BAD, comparison, decide(Policy(), BAD, comparison, named_explicitly=True), None)
     assert (both["verdict"], both["introduced"], both["delta"]) == ("blocked", "1", "+0.0")
 
 

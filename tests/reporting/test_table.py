@@ -4,7 +4,7 @@ from controls.compare import compare
 from controls.gate import decide
 from model.audit import Audit, ResultStatus, Witness
 from model.control import Severity
-from model.policy import Gate
+from model.policy import Policy
 from model.resource import ResourceRef
 from reporting.table import Table
 from tests.audits import audit, failure, location, resource, result
@@ -15,7 +15,7 @@ CONTROLS = {CONTROL.id: CONTROL}
 
 def table(base: Audit | None, head: Audit, *, colour: bool = False) -> str:
     comparison = compare(base, head) if base else None
-    verdict = decide(Gate(), head, comparison, named_explicitly=True)
+    verdict = decide(Policy(), head, comparison, named_explicitly=True)
     names = {**(base.names if base else {}), **head.names}
     return Table(controls=CONTROLS, names=names, colour=colour).render(head, comparison, verdict)
 
