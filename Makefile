@@ -13,7 +13,7 @@ RUNS ?= 5
 CORPUS ?=
 IMAGE ?= hardening-gate
 
-.PHONY: help demo test setup tools fmt lint types bench lock image
+.PHONY: help demo test setup tools fmt lint types docs bench audit lock image
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS=$$'\t' read -r verb text; do \
@@ -50,7 +50,7 @@ setup: .venv/locked ## the Python environment, from the lock, and .venv/bin/hard
 
 tools: ## the pinned scanners and Helm, built from source into a cache outside the checkout
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on PATH. Next step: make setup" >&2; exit 1; }
-	@"$(PYTHON)" tools/build.py
+	@"$(PYTHON)" tools/build.py --tests
 
 fmt: setup ## format the code and apply the safe fixes
 	.venv/bin/ruff format .
@@ -65,6 +65,13 @@ types: setup ## mypy, strict
 
 bench: setup tools ## speed and memory; CORPUS=DIR for other inputs, RUNS=N for other medians
 	@.venv/bin/python -m bench.run --runs $(RUNS) $(CORPUS)
+
+audit: setup tools ## proves that no finding of any scanner gets lost; CORPUS=DIR for other inputs
+	@.venv/bin/python -m bench.conservation $(CORPUS)
+
+docs: setup ## the generated pages of docs/: controls.md and security.md
+	@.venv/bin/python -m tools.controls_page
+	@.venv/bin/python tools/security_page.py
 
 # uv resolves; what is pinned stays pinned unless UPGRADE=--upgrade. No lock names an index.
 COMPILE = "$$scratch/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -114,6 +114,15 @@ class Finished:
     seconds: float
 
 
+Observer = Callable[[Sequence[str], str, Finished], None]
+"""Told of every child that has ended, by the thread that started it: program and arguments, what it was about, how it
+ended."""
+
+
+def unobserved(words: Sequence[str], about: str, finished: Finished) -> None:
+    """Nobody wants to know."""
+
+
 def free_bytes(folder: Path) -> int:
     """What an ordinary user may still write where ``folder`` lies."""
     space = os.statvfs(folder)
@@ -128,13 +137,20 @@ class Sandbox:
     Raises EnvironmentBrokenError where children cannot be confined at all.
     """
 
-    def __init__(self, *, temporary: Path | None = None, free: Callable[[Path], int] = free_bytes) -> None:
+    def __init__(
+        self,
+        *,
+        temporary: Path | None = None,
+        free: Callable[[Path], int] = free_bytes,
+        observer: Observer = unobserved,
+    ) -> None:
         self.unprivileged = os.geteuid() == 0
         if self.unprivileged:
             _require_capabilities()
         self._tools = _find_wrappers()
         _become_guardian(unreadable=not self.unprivileged)
         self._free = free
+        self._observer = observer
         self.stopped = False
         self._removing = threading.RLock()
         self.root = Path(tempfile.mkdtemp(prefix="hardening-gate-", dir=temporary or tempfile.gettempdir())).resolve()
@@ -185,11 +201,13 @@ class Sandbox:
         cwd: Path,
         limits: Limits,
         environment: Mapping[str, str] | None = None,
+        about: str = "",
     ) -> Finished:
         """Start ``command`` (an absolute path and its arguments) in ``cwd`` and wait for its end.
 
-        ``cwd`` lies in a folder of this sandbox. Whatever the child leaves running is ended with it. Several
-        threads may run children at once. Raises EnvironmentBrokenError when it cannot be started at all.
+        ``cwd`` lies in a folder of this sandbox; ``about`` is for the observer alone. Whatever the child leaves
+        running is ended with it. Several threads may run children at once. Raises EnvironmentBrokenError when it
+        cannot be started at all.
         """
         program, *arguments = command
         if not cwd.resolve().is_relative_to(self.root):
@@ -204,7 +222,9 @@ class Sandbox:
                 finally:
                     self._finish(child)
                 watch.drain()
-        return _finished(program, child.returncode, end, watch, time.monotonic() - start)
+        finished = _finished(program, child.returncode, end, watch, time.monotonic() - start)
+        self._observer((str(program), *map(str, arguments)), about, finished)
+        return finished
 
     def kill_all(self) -> None:
         """End all children at once and start no more. A signal's handler may call it: it waits for no other thread."""

@@ -18,13 +18,12 @@ from manifests import files
 from manifests.charts import CHART, REQUIREMENTS, Chart, below, read_chart, unreached
 from manifests.failures import failure
 from manifests.files import Entry, Kind, NotReadError, reported
-from manifests.parse import parse
+from manifests.kustomizations import NAMES as KUSTOMIZATIONS
+from manifests.kustomizations import Kustomization, read_kustomization
 from model.errors import UsageError
 from model.resource import Excluded, Failure, Note, Stage
-from model.values import mapping, sequence, text
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
-KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 CHART_FOLDERS: Final = frozenset({"templates", "charts", "ci", "crds"})
 """What Helm renders, or what is there for Helm: never manifests on their own."""
 CHART_FILES: Final = frozenset({REQUIREMENTS, "Chart.lock", "requirements.lock", "values.schema.json"})
@@ -63,6 +62,10 @@ class Found:
 
     manifests: dict[Top, list[ManifestFile]] = field(default_factory=dict)
     charts: list[Chart] = field(default_factory=list)
+    kustomizations: list[Kustomization] = field(default_factory=list)
+    """Those that no other reaches."""
+    known: dict[Path, Kustomization] = field(default_factory=dict)
+    """All, by folder."""
     failures: list[Failure] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     excluded: list[Excluded] = field(default_factory=list)
@@ -99,9 +102,18 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def discover(paths: Sequence[Top], exclude: Sequence[str], values: frozenset[Path] = frozenset()) -> Found:
-    """Search all PATHs; a file that two of them reach belongs to the deeper one. ``values`` are no manifests."""
-    walk = _Walk(exclude, values)
+def discover(
+    paths: Sequence[Top],
+    exclude: Sequence[str],
+    values: frozenset[Path] = frozenset(),
+    listed: frozenset[Path] = frozenset(),
+) -> Found:
+    """Search all PATHs; a file that two of them reach belongs to the deeper one.
+
+    ``values`` are files and no manifests; ``listed`` are folders of charts and kustomizations that stand for
+    themselves, even where another one builds on them.
+    """
+    walk = _Walk(exclude, values, listed)
     for top in sorted(paths, key=lambda top: (-len(top.path.parts), os.fsencode(top.path))):
         walk.top(top)
     return walk.finish()
@@ -110,11 +122,12 @@ def discover(paths: Sequence[Top], exclude: Sequence[str], values: frozenset[Pat
 class _Walk:
     """One search through all PATHs."""
 
-    def __init__(self, exclude: Sequence[str], values: frozenset[Path]) -> None:
+    def __init__(self, exclude: Sequence[str], values: frozenset[Path], listed: frozenset[Path]) -> None:
         self._patterns = tuple(exclude)
         self._exclude = GitIgnoreSpec.from_lines(exclude)
         self._seen = set(values)
         self._named: set[Path] = set()
+        self._listed = listed
         self._kustomizations: dict[Path, tuple[Path, Path]] = {}
         """Root and file by folder."""
         self._found = Found()
@@ -170,7 +183,7 @@ class _Walk:
             self._chart(top, folder)
         for name in KUSTOMIZATIONS:
             if name in names:
-                self._kustomizations[folder] = (top.root, folder / name)
+                self._kustomizations.setdefault(folder, (top.root, folder / name))
 
     def _file(self, top: Top, entry: Entry, *, is_data: bool) -> Iterator[ManifestFile]:
         is_named = entry.path == top.path
@@ -217,13 +230,14 @@ class _Walk:
     def finish(self) -> Found:
         """What was found, without what is only a part of something else."""
         self._keep_own_charts()
-        self._refuse_kustomizations()
+        self._keep_own_kustomizations()
         self._found.charts.sort(key=lambda chart: os.fsencode(chart.folder))
         return self._found
 
     def _keep_own_charts(self) -> None:
         charts = {chart.folder: chart for chart in self._found.charts}
-        own = unreached({folder: _local_folders(chart) for folder, chart in charts.items()}) | self._named
+        edges = {folder: _local_folders(chart) for folder, chart in charts.items()}
+        own = unreached(edges) | self._named | self._listed
         for folder, chart in charts.items():
             if chart.is_library:
                 self._found.notes.append(Note(path=chart.path, reason="a library chart renders nothing on its own"))
@@ -232,24 +246,25 @@ class _Walk:
                 self._found.notes.append(Note(path=chart.path, reason=reason))
         self._found.charts = [chart for folder, chart in charts.items() if folder in own and not chart.is_library]
 
-    def _refuse_kustomizations(self) -> None:
-        """Until they are rendered: each root kustomization is something that was not scanned."""
-        edges: dict[Path, list[Path]] = {}
-        components = set()
+    def _keep_own_kustomizations(self) -> None:
+        """Those that no other reaches; what any of them reads is no raw manifest."""
+        known = self._found.known
         for folder, (root, file) in sorted(self._kustomizations.items()):
             try:
-                edges[folder], is_component = _kustomization(file)
+                known[folder] = read_kustomization(root, file)
             except NotReadError as error:
-                self._fail(root, file, error)
+                self._fail(root, file, error, Stage.RENDER)
+        own = unreached({folder: each.folders for folder, each in known.items()}) | self._named | self._listed
+        for folder, each in known.items():
+            if folder not in own:
                 continue
-            if is_component:
-                components.add(folder)
-        for folder in sorted(unreached(edges) - components):
-            root, _ = self._kustomizations[folder]
-            reason = "kustomizations are rendered by a later release"
-            remedy = "pass the output of 'kustomize build' as a manifest, or exclude the folder in the configuration"
-            also = (part for part in edges[folder] if files.is_inside(root, part))
-            self._fail(root, folder, NotReadError(reason, remedy), Stage.RENDER, also)
+            if each.is_component and folder not in self._named:
+                self._found.notes.append(Note(path=each.path, reason="a component that no kustomization uses"))
+            else:
+                self._found.kustomizations.append(each)
+        read = {file for each in known.values() for file in each.files}
+        for top, manifests in self._found.manifests.items():
+            self._found.manifests[top] = [file for file in manifests if file.is_named or file.path not in read]
 
 
 def _is_charts_own(entry: Entry) -> bool:
@@ -260,15 +275,3 @@ def _is_charts_own(entry: Entry) -> bool:
 
 def _local_folders(chart: Chart) -> list[Path]:
     return [dependency.folder for dependency in chart.dependencies if dependency.folder]
-
-
-def _kustomization(file: Path) -> tuple[list[Path], bool]:
-    """The folders that a kustomization builds on, and whether it is a component. Raises NotReadError."""
-    parsed = parse(files.read_file(file))
-    if parsed.broken:
-        remark = parsed.broken[0]
-        raise NotReadError(f"line {remark.line}: {remark.reason}", "correct the kustomization")
-    value = mapping(parsed.documents[0].value if parsed.documents else None)
-    names = [text(name) for key in ("resources", "bases", "components") for name in sequence(value.get(key))]
-    folders = [Path(os.path.normpath(file.parent / name)) for name in names if name and "\0" not in name]
-    return folders, value.get("kind") == "Component"

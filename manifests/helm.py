@@ -8,21 +8,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from manifests import files
+from manifests.actions import OPEN
 from manifests.chart_copy import Copier
 from manifests.charts import Chart, local_folders
 from manifests.chunks import Undecodable, chunks, decode
 from manifests.compose import Budget, Document
+from manifests.constants import MENTION
 from manifests.failures import failure
 from manifests.files import NotReadError
+from manifests.masking import Mask
 from manifests.parse import Parsed, read
+from manifests.steady import Steady
 from manifests.templates import Templates, header
 from model.errors import EnvironmentBrokenError
-from model.resource import Failure, Source, Stage
+from model.progress import Progress, unseen
+from model.resource import Failure, Note, Source, Stage
 from model.values import dig, text
 from process import End, Finished, Limits, Sandbox
 from toolbox import Toolbox
@@ -36,6 +41,10 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 VALUE = re.compile(r"\.?Values\.([A-Za-z_][\w.-]*\w)")
 HINT = "Use --debug flag to render out invalid YAML"
+WORK: Final = "rendering charts"
+"""What people are told while it lasts."""
+AGAIN: Final = 2
+"""More renderings of a chart that is random: what all of them agree on is taken for constant."""
 SHORTEST_SECRET: Final = 4
 """Characters; shorter values of ``--set`` stay readable in errors."""
 
@@ -50,6 +59,8 @@ class Release:
     namespace: str
     timeout: float
     """Seconds for one chart."""
+    chart_cache: Path | None = None
+    """Where ``deps`` keeps the charts that it has fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +81,17 @@ class Rendered:
     documents: list[tuple[Document, str]] = field(default_factory=list)
     """Each with the reported path of its template."""
     failures: list[Failure] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
-def render_all(
-    renderings: Sequence[Rendering], release: Release, sandbox: Sandbox, toolbox: Toolbox, jobs: int
+def render_all(  # noqa: PLR0913 what is rendered, by what, and who is told
+    renderings: Sequence[Rendering],
+    release: Release,
+    sandbox: Sandbox,
+    toolbox: Toolbox,
+    jobs: int,
+    *,
+    progress: Progress = unseen,
 ) -> list[Rendered]:
     """What comes of all charts, ``jobs`` at the same time, in their order. Without Helm each is a Failure."""
     if not renderings:
@@ -82,8 +100,16 @@ def render_all(
         helm = toolbox.check("helm", sandbox)
     except EnvironmentBrokenError as error:
         return [_not_rendered(rendering, error) for rendering in renderings]
+    progress(WORK, more=len(renderings))
+
+    def render(rendering: Rendering) -> Rendered:
+        own = replace(release, kube_version=rendering.source.kube_version)
+        rendered = _render(rendering, own, sandbox, helm)
+        progress(WORK, done=1)
+        return rendered
+
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        return list(pool.map(lambda rendering: _render(rendering, release, sandbox, helm), renderings))
+        return list(pool.map(render, renderings))
 
 
 def _not_rendered(rendering: Rendering, error: EnvironmentBrokenError) -> Rendered:
@@ -95,8 +121,11 @@ def _render(rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path
     """The documents of a chart, or the Failure that stands for them."""
     rendered = Rendered(rendering=rendering)
     try:
-        output = _output(rendering, release, sandbox, helm)
-        _read_output(output, rendered)
+        with sandbox.folder("chart") as folder:
+            bench = _Bench(rendering, release, sandbox, helm, folder)
+            steady = Steady(bench.chart, bench.values)
+            _read_output(_output(bench, steady), rendered)
+            _settle(bench, steady, rendered)
     except NotReadError as error:
         rendered.documents.clear()
         rendered.failures.append(chart_failure(rendering, rendering.chart.path, error))
@@ -118,29 +147,46 @@ def chart_failure(rendering: Rendering, path: str, error: NotReadError) -> Failu
 # ---------------------------------------------------------------- running Helm
 
 
-def _output(rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path) -> bytes:
-    with sandbox.folder("chart") as folder:
-        copier = Copier()
-        copier.copy(rendering.chart, folder / "chart")
-        values = tuple(
-            _copy_values(copier, file, folder / f"values-{n}.yaml") for n, file in enumerate(rendering.values)
-        )
-        finished = sandbox.run(
-            _command(helm, release, values, rendering.sets),
-            cwd=folder,
+class _Bench:
+    """Our copy of one chart and its values, and Helm that renders it as often as asked."""
+
+    def __init__(self, rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path, folder: Path) -> None:
+        self._release, self._sandbox, self._helm, self._folder = release, sandbox, helm, folder
+        self.rendering = rendering
+        self.chart = folder / "chart"
+        copier = Copier(release.chart_cache)
+        copier.copy(rendering.chart, self.chart)
+        self.values = [folder / f"values-{n}.yaml" for n, _ in enumerate(rendering.values)]
+        for file, copy in zip(rendering.values, self.values, strict=True):
+            _copy_values(copier, file, copy)
+
+    def run(self) -> Finished:
+        """What Helm makes of the copy as it is now."""
+        release = self._release
+        return self._sandbox.run(
+            _command(self._helm, release, [path.name for path in self.values], self.rendering.sets),
+            cwd=self._folder,
             limits=Limits(seconds=release.timeout, memory=MEMORY, output=OUTPUT, file_size=OUTPUT),
+            environment={"TZ": "UTC"},
+            about=self.rendering.source.id,
         )
-    if finished.end is not End.EXITED or finished.exit_code != 0:
-        raise _explain(finished, rendering, release)
-    return finished.stdout
+
+    def output(self, finished: Finished) -> bytes:
+        """What it printed. Raises NotReadError where it did not finish well."""
+        if not _is_well(finished):
+            raise _explain(finished, self.rendering, self._release)
+        return finished.stdout
 
 
-def _copy_values(copier: Copier, file: Path, target: Path) -> str:
+def _is_well(finished: Finished) -> bool:
+    return finished.end is End.EXITED and finished.exit_code == 0
+
+
+def _copy_values(copier: Copier, file: Path, target: Path) -> None:
     try:
         copier.copy_file(file, target)
     except NotReadError as error:
         raise NotReadError(f"the values file {files.reported(file.name)}: {error.reason}", error.remedy) from error
-    return target.name
 
 
 def _command(helm: Path, release: Release, values: Sequence[str], sets: Sequence[str]) -> tuple[str | Path, ...]:
@@ -162,6 +208,50 @@ def _command(helm: Path, release: Release, values: Sequence[str], sets: Sequence
 
 
 # ---------------------------------------------------------------- what it printed
+
+
+def _output(bench: _Bench, steady: Steady) -> bytes:
+    """What the chart prints with constants; with its own functions where it does not render otherwise."""
+    finished = bench.run()
+    if steady.changed and finished.end is End.EXITED and finished.exit_code != 0:
+        steady.restore()
+        finished = bench.run()
+    return steady.as_written(bench.output(finished))
+
+
+def _settle(bench: _Bench, steady: Steady, rendered: Rendered) -> None:
+    """Mask what may still be random, if it is, and tell what was made constant."""
+    path = bench.rendering.chart.path
+    if steady.names:
+        reason = f"random values are replaced by constants: {', '.join(steady.names)}"
+        rendered.notes.append(Note(path=path, reason=reason))
+    if steady.open or _randomly_set(bench.rendering.sets):
+        mask = _mask(bench, steady, rendered)
+        rendered.notes += (Note(path=path, reason=reason) for reason in mask.reasons)
+
+
+def _mask(bench: _Bench, steady: Steady, rendered: Rendered) -> Mask:
+    """Make constant what differs between renderings: two show whether anything does, more show what."""
+    first = [document for document, _ in rendered.documents]
+    others = [_again(bench, steady)]
+    mask = Mask()
+    mask.documents(first, others)
+    if mask.reasons:
+        others += [_again(bench, steady) for _ in range(AGAIN)]
+        masked = mask.documents(first, others)
+        rendered.documents = [(new, old[1]) for new, old in zip(masked, rendered.documents, strict=True)]
+    return mask
+
+
+def _randomly_set(sets: Sequence[str]) -> bool:
+    return any(OPEN in each and MENTION.search(each) for each in sets)
+
+
+def _again(bench: _Bench, steady: Steady) -> list[Document]:
+    """The documents of another rendering."""
+    rendered = Rendered(rendering=bench.rendering)
+    _read_output(steady.as_written(bench.output(bench.run())), rendered)
+    return [document for document, _ in rendered.documents]
 
 
 def _read_output(output: bytes, rendered: Rendered) -> None:
@@ -221,7 +311,10 @@ def _remedies(message: str, chart: str) -> Iterator[str]:
     """What fits the message, best first."""
     key = match[1] if (match := VALUE.search(message)) else "KEY"
     if "missing in charts/ directory" in message:
-        yield f"vendor it: run 'helm dependency build {chart}' and commit charts/, or put the packed chart there"
+        yield (
+            f"fetch it with 'hardening-gate deps {chart}', or vendor it: "
+            f"run 'helm dependency build {chart}' and commit charts/"
+        )
     if "kubeVersion" in message:
         yield "pass a version that the chart supports with --kube-version"
     if "execution error at" in message or "nil pointer evaluating" in message:

@@ -31,7 +31,13 @@ def relocate(tree: Tree, prefix: str) -> Tree:
     return replace(
         tree,
         sources=tuple(
-            replace(source, id=ids[source.id], path=moved(source.path), values=tuple(map(moved, source.values)))
+            replace(
+                source,
+                id=ids[source.id],
+                path=moved(source.path),
+                name=moved(source.name) if source.kind is SourceKind.KUSTOMIZE else source.name,
+                values=tuple(map(moved, source.values)),
+            )
             for source in tree.sources
         ),
         resources=tuple(
@@ -59,5 +65,5 @@ def relocate(tree: Tree, prefix: str) -> Tree:
 
 def _moved_id(source: Source, path: str) -> str:
     """The id with the new path in place of the old one (``manifests:PATH``, ``PATH?values=NAME``)."""
-    kind = "manifests:" if source.kind is SourceKind.MANIFESTS else ""
+    kind = "" if source.kind is SourceKind.HELM else f"{source.kind}:"
     return f"{kind}{path}{source.id.removeprefix(kind).removeprefix(source.path)}"

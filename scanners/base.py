@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from model.finding import Scan
-from model.resource import Resource
+from model.progress import Progress, unseen
+from model.resource import Resource, Tree
 from process import Sandbox
 from toolbox import Toolbox
 
@@ -17,6 +18,14 @@ class Scope:
     """Resources that may see each other: one source of one side."""
 
     resources: tuple[Resource, ...]
+
+
+def scopes_of(tree: Tree) -> tuple[Scope, ...]:
+    """Each source is a scope: its objects may see each other, and no others."""
+    members: dict[str, list[Resource]] = {source.id: [] for source in tree.sources}
+    for resource in tree.resources:
+        members[resource.source].append(resource)
+    return tuple(Scope(resources=tuple(resources)) for resources in members.values() if resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,8 @@ class ScanContext:
     """Seconds for one start of the scanner."""
     jobs: int = 2
     """How many children may run at the same time."""
+    progress: Progress = unseen
+    """Told, under the scanner's name, how many objects it is to look at and has looked at."""
 
 
 class Scanner(Protocol):

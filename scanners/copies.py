@@ -44,21 +44,25 @@ class Copy:
         return tuple(container.key for container in self.resource.containers if container.kind in INSPECTED)
 
 
-def make_copies(resources: Iterable[Resource]) -> tuple[Copy, ...]:
-    """Copies of objects that may see each other; the first to bear an identity keeps it, later ones are renamed."""
+def make_copies(resources: Iterable[Resource], room: int = 0) -> tuple[Copy, ...]:
+    """Copies of objects that may see each other; the first to bear an identity keeps it, later ones are renamed.
+
+    ``room``: from 1 on, the objects get namespaces of their own, so that those of another room do not see them.
+    """
     objects = tuple(resources)
     owners: dict[Identity, Resource] = {}
     for resource in objects:
-        owners.setdefault(_identity(resource), resource)
+        owners.setdefault(_identity(resource, room), resource)
     taken = set(owners)
     return tuple(
-        _copy(resource, f"o{number:06}.yaml", _identity(resource), owners, taken)
+        _copy(resource, f"{f'r{room:03}' if room else ''}o{number:06}.yaml", _identity(resource, room), owners, taken)
         for number, resource in enumerate(objects, 1)
     )
 
 
-def _identity(resource: Resource) -> Identity:
-    return resource.ref.kind, resource.ref.namespace, resource.ref.name or UNNAMED
+def _identity(resource: Resource, room: int) -> Identity:
+    namespace = f"room-{room}-{resource.ref.namespace}".rstrip("-") if room else resource.ref.namespace
+    return resource.ref.kind, namespace, resource.ref.name or UNNAMED
 
 
 def _copy(
@@ -69,7 +73,7 @@ def _copy(
         attempt += 1
         identity = (*own[:2], f"{own[2]}-{attempt}")
     taken.add(identity)
-    text, lines = _write(resource, identity[2])
+    text, lines = _write(resource, identity)
     return Copy(
         resource=resource,
         file=file,
@@ -86,12 +90,15 @@ def write_copies(copies: Sequence[Copy], folder: Path) -> None:
         (folder / copy.file).write_text(copy.text, encoding="utf-8")
 
 
-def _write(resource: Resource, name: str) -> tuple[str, dict[int, str]]:
+def _write(resource: Resource, identity: Identity) -> tuple[str, dict[int, str]]:
     """JSON, which is YAML too, with each container on a line of its own."""
     value = _without_nulls(dict(resource.value))
     assert isinstance(value, dict)
-    metadata = value.get("metadata")
-    value["metadata"] = {**(metadata if isinstance(metadata, dict) else {}), "name": name}
+    written = value.get("metadata")
+    metadata = {**(written if isinstance(written, dict) else {}), "name": identity[2]}
+    if identity[1] != resource.ref.namespace:
+        metadata["namespace"] = identity[1]
+    value["metadata"] = metadata
     keys = []
     for container in resource.containers:
         _put_name(value, container.path, container.key)

@@ -1,10 +1,9 @@
-"""kube-score: one start for each scope. One object that it cannot read ends its whole run, so that one is left out."""
+"""kube-score looks across objects (see ``scanners/sharing.py``). An object that it cannot read ends a run: it is omitted."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,18 @@ from model.finding import OBJECT, Finding, Opinion, Scan
 from model.resource import ContainerKind, Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
-from scanners.copies import INSPECTED, Copy, Identity, make_copies, write_copies
-from scanners.runs import Answer, UnusableReport, answer, look_without_offenders, not_shown, read_report, strays
+from scanners.copies import INSPECTED, Copy, Identity, write_copies
+from scanners.runs import (
+    Answer,
+    UnusableReport,
+    answer,
+    look_at_all,
+    look_without_offenders,
+    not_shown,
+    read_report,
+    strays,
+)
+from scanners.sharing import share
 
 NAME: str = "kube-score"
 TOOL: str | None = "kube-score"
@@ -65,14 +74,12 @@ def supports(resource: Resource) -> bool:
 
 
 def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
-    """Each scope on its own, several at a time."""
-    with ThreadPoolExecutor(max_workers=context.jobs) as pool:
-        parts = list(pool.map(lambda scope: _scan_scope(scope, context), scopes))
-    return answer(NAME, context, parts)
+    """Small scopes share a start, several starts at a time."""
+    starts = tuple(share(scopes, supports))
+    return answer(NAME, context, look_at_all(NAME, context, starts, lambda copies: _scan_copies(copies, context), len))
 
 
-def _scan_scope(scope: Scope, context: ScanContext) -> Answer:
-    copies = make_copies(filter(supports, scope.resources))
+def _scan_copies(copies: Sequence[Copy], context: ScanContext) -> Answer:
     checks, offenders = look_without_offenders(copies, lambda some: _parse(_run(some, context)))
     ours = {copy.identity for copy in copies}
     return Answer(
@@ -90,6 +97,7 @@ def _run(copies: Sequence[Copy], context: ScanContext) -> Any:  # noqa: ANN401 J
             _command(context.toolbox.path(NAME), context.kube_version, [copy.file for copy in copies]),
             cwd=folder,
             limits=Limits(seconds=context.timeout),
+            about=copies[0].resource.source,
         )
     return read_report(NAME, finished)
 

@@ -1,10 +1,9 @@
-"""Polaris: one start for each scope, since it looks across objects. Its report names objects, never files."""
+"""Polaris looks across objects (see ``scanners/sharing.py``), and its report names objects, never files."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,18 @@ from model.finding import OBJECT, Drop, Finding, Opinion, Scan
 from model.resource import Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
-from scanners.copies import Copy, Identity, make_copies, write_copies
-from scanners.runs import Answer, UnusableReport, answer, look_without_offenders, not_shown, read_report, strays
+from scanners.copies import Copy, Identity, write_copies
+from scanners.runs import (
+    Answer,
+    UnusableReport,
+    answer,
+    look_at_all,
+    look_without_offenders,
+    not_shown,
+    read_report,
+    strays,
+)
+from scanners.sharing import share
 
 NAME: str = "polaris"
 TOOL: str | None = "polaris"
@@ -31,14 +40,12 @@ def supports(resource: Resource) -> bool:  # noqa: ARG001 the Protocol's signatu
 
 
 def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
-    """Each scope on its own, several at a time."""
-    with ThreadPoolExecutor(max_workers=context.jobs) as pool:
-        parts = list(pool.map(lambda scope: _scan_scope(scope, context), scopes))
-    return answer(NAME, context, parts)
+    """Small scopes share a start, several starts at a time."""
+    starts = tuple(share(scopes, supports))
+    return answer(NAME, context, look_at_all(NAME, context, starts, lambda copies: _scan_copies(copies, context), len))
 
 
-def _scan_scope(scope: Scope, context: ScanContext) -> Answer:
-    copies = make_copies(scope.resources)
+def _scan_copies(copies: Sequence[Copy], context: ScanContext) -> Answer:
     verdicts, offenders = look_without_offenders(copies, lambda some: _parse(_run(some, context)))
     ours = {copy.identity for copy in copies}
     return Answer(
@@ -60,6 +67,7 @@ def _run(copies: Sequence[Copy], context: ScanContext) -> Any:  # noqa: ANN401 J
             _command(context.toolbox.path(NAME), objects),
             cwd=folder,
             limits=Limits(seconds=context.timeout),
+            about=copies[0].resource.source,
         )
     return read_report(NAME, finished)
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ STARTS = 64
 _DEATH = re.compile(r"^(?:panic|fatal error|runtime): .+", re.MULTILINE)
 """A Go program's own words at its end; its last line is a place in its source."""
 
+_Part = TypeVar("_Part")
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -47,6 +49,25 @@ class Answer:
     """Findings about objects that are not ours."""
     raw_findings: int
     """As counted in the report, before anything is made of it."""
+
+
+def look_at_all(
+    scanner: str,
+    context: ScanContext,
+    parts: Sequence[_Part],
+    look: Callable[[_Part], Answer],
+    size: Callable[[_Part], int],
+) -> list[Answer]:
+    """What ``look`` says of each part, in their order, several at a time. ``size``: objects of a part, for people."""
+    context.progress(scanner, more=sum(map(size, parts)))
+
+    def counted(part: _Part) -> Answer:
+        said = look(part)
+        context.progress(scanner, done=size(part))
+        return said
+
+    with ThreadPoolExecutor(max_workers=context.jobs) as pool:
+        return list(pool.map(counted, parts))
 
 
 def read_report(scanner: str, finished: Finished) -> Any:  # noqa: ANN401 JSON of somebody else

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,16 @@ from model.values import mapping
 from process import Finished, Limits
 from scanners.base import ScanContext, Scope
 from scanners.copies import INSPECTED, Copy, make_copies, write_copies
-from scanners.runs import Answer, UnusableReport, answer, look_without_offenders, not_shown, read_report, strays
+from scanners.runs import (
+    Answer,
+    UnusableReport,
+    answer,
+    look_at_all,
+    look_without_offenders,
+    not_shown,
+    read_report,
+    strays,
+)
 
 NAME: str = "trivy"
 TOOL: str | None = "trivy"
@@ -114,8 +122,7 @@ def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
     batches = [group[start : start + BATCH] for group in groups for start in range(0, len(group), BATCH)]
     blinding = {copy: BLINDED for copy in copies if _is_blinding(copy)}
     unseen = {equal: not_shown(NAME, blinding, copy) for copy in blinding for equal in alike[copy.resource.digest]}
-    with ThreadPoolExecutor(max_workers=context.jobs) as pool:
-        parts = list(pool.map(lambda batch: _scan_batch(batch, alike, context), batches))
+    parts = look_at_all(NAME, context, batches, lambda batch: _scan_batch(batch, alike, context), len)
     return answer(NAME, context, [*parts, Answer(opinions={}, missing=unseen, raw_findings=0)])
 
 
@@ -173,6 +180,7 @@ def _run(copies: Sequence[Copy], context: ScanContext) -> Finished:
             _command(context.toolbox.path(NAME), cache, context.kube_version, objects),
             cwd=folder,
             limits=Limits(seconds=context.timeout),
+            about=f"{len(copies)} different objects",
         )
 
 

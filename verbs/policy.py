@@ -1,9 +1,9 @@
-"""Whose policy counts, and what it says once the command line has had its word."""
+"""Whose policy and which sources count, and what they say once the command line has had its word."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from controls.catalogue import Catalogue
@@ -13,56 +13,100 @@ from manifests.parse import parse
 from model.audit import Reason
 from model.errors import UsageError
 from model.policy import Policy
-from settings import CONFIG, ScanSettings
+from model.sources import SourceEntry
+from settings import CONFIG, DepsSettings, ScanSettings
 from verbs.outcome import under
+from verbs.sources import Sources, settle_sources
 
 REMEDY = "Write one YAML mapping that starts with `version: 1`; see docs/usage.md."
 
 
-def settle(
-    wanted: ScanSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None
-) -> tuple[Policy, tuple[Reason, ...]]:
-    """The policy of this run, and what is wrong with a configuration of head that does not count yet: that blocks.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What a run goes by."""
+
+    policy: Policy
+    objections: tuple[Reason, ...]
+    """What is wrong with a configuration of head that does not count yet: that blocks."""
+    sources: Sources
+
+
+def settle(wanted: ScanSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None) -> Settled:
+    """The policy and the sources of this run.
 
     Raises UsageError for a configuration that counts and makes no sense.
     """
     for framework in wanted.frameworks:
         require_framework(framework)
-    objections: tuple[Reason, ...] = ()
-    if wanted.policy == "head":
-        counts = _read(head_root, wanted, catalogue)
-    elif base_root is None:
-        raise UsageError(
-            "--policy base needs a base that is a folder", "Name it with --base DIR, or use --policy head."
-        )
-    else:
-        counts = _read(base_root, wanted, catalogue)
-        objections = tuple(_objections(head_root, wanted, catalogue))
-    return (
-        replace(
-            counts,
-            gate=under(counts.gate, wanted.gate),
-            frameworks=wanted.frameworks or counts.frameworks,
-            scanners=wanted.scanners or counts.scanners,
+    head, base = _both(wanted, catalogue, head_root, base_root)
+    is_head = wanted.policy == "head"
+    policy = (head if is_head else base).policy
+    sources = settle_sources(head.sources, base.sources, head_root, may_narrow=is_head)
+    return Settled(
+        policy=replace(
+            policy,
+            gate=under(policy.gate, wanted.gate),
+            frameworks=wanted.frameworks or policy.frameworks,
+            scanners=wanted.scanners or policy.scanners,
         ),
-        objections,
+        objections=() if is_head else tuple(_objections(head.error)),
+        sources=sources,
     )
 
 
-def _objections(head_root: Path, wanted: ScanSettings, catalogue: Catalogue) -> Iterator[Reason]:
+def stated(wanted: DepsSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None) -> Policy:
+    """The policy as the configuration that counts states it. Raises UsageError for one that makes no sense."""
+    head, base = _both(wanted, catalogue, head_root, base_root)
+    return (head if wanted.policy == "head" else base).policy
+
+
+def _both(
+    wanted: ScanSettings | DepsSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None
+) -> tuple[_Read, _Read]:
+    """What the configurations of head and base say. Raises UsageError where the one that counts makes no sense."""
+    if wanted.policy == "base" and base_root is None:
+        raise UsageError(
+            "--policy base needs a base that is a folder", "Name it with --base DIR, or use --policy head."
+        )
+    head = _Read.of(head_root, wanted, catalogue)
+    base = _Read() if base_root is None else _Read.of(base_root, wanted, catalogue)
+    error = (head if wanted.policy == "head" else base).error
+    if error is not None:
+        raise error
+    return head, base
+
+
+def _objections(error: UsageError | None) -> Iterator[Reason]:
     """A configuration that would break the gate after the merge."""
-    try:
-        _read(head_root, wanted, catalogue)
-    except UsageError as error:
+    if error is not None:
         yield Reason(rule="configuration", number=error.message, limit="a valid configuration", remedy=error.remedy)
 
 
-def _read(root: Path, wanted: ScanSettings, catalogue: Catalogue) -> Policy:
-    """The policy that a tree states; the default where it has no configuration and none was named."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What the configuration of one side says, or why it says nothing."""
+
+    policy: Policy = field(default_factory=Policy)
+    sources: tuple[SourceEntry, ...] = ()
+    error: UsageError | None = None
+
+    @classmethod
+    def of(cls, root: Path, wanted: ScanSettings | DepsSettings, catalogue: Catalogue) -> _Read:
+        try:
+            configuration = _configuration(root, wanted)
+            if configuration is None:
+                return cls()
+            return cls(policy=configuration.policy(catalogue.controls), sources=configuration.sources())
+        except UsageError as error:
+            return cls(error=error)
+
+
+def _configuration(root: Path, wanted: ScanSettings | DepsSettings) -> Configuration | None:
+    """The configuration of a tree; None where it has none and none was named."""
     file = root / (wanted.config or CONFIG)
     if kind_of(file) is None:
         if wanted.config is None or (wanted.base is not None and wanted.policy == "base"):
-            return Policy()
+            return None
         raise UsageError(f"the configuration {reported(file)} does not exist", "Name a file relative to the root.")
     name = reported(file.relative_to(root)) if file.is_relative_to(root) else reported(file)
     try:
@@ -77,4 +121,4 @@ def _read(root: Path, wanted: ScanSettings, catalogue: Catalogue) -> Policy:
     for path in document.duplicate_keys:
         mark, _ = document.marks.at(path)
         raise UsageError(f"{name}:{mark.line}: the key {path[-1]!r} stands there twice", "Keep one of them.")
-    return Configuration(name, document.value, document.marks).policy(catalogue.controls)
+    return Configuration(name, document.value, document.marks)

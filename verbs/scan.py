@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controls import catalogue as catalogues
@@ -17,21 +17,20 @@ from controls.gate import decide
 from manifests.discovery import work_tree
 from manifests.load import ChartValues, LoadRequest, load
 from manifests.relocate import relocate
-from model.audit import Reason
 from model.errors import EnvironmentBrokenError, UsageError
 from model.finding import Scan
-from model.policy import Policy
-from model.resource import Resource, Tree
+from model.resource import Tree
 from process import Sandbox
 from reporting.text import Terminal, terminal
-from scanners.base import ScanContext, Scope
+from scanners.base import ScanContext, scopes_of
 from scanners.registry import SCANNERS
 from settings import ScanSettings, version
 from toolbox import Toolbox
+from verbs.chart_cache import usable_cache
 from verbs.compare import read_audit
 from verbs.console import Console
 from verbs.outcome import Outcome, exit_code
-from verbs.policy import settle
+from verbs.policy import Settled, settle
 
 CHART_SECONDS = 60.0
 """Longest time for rendering one chart: real ones take less than one second."""
@@ -43,10 +42,9 @@ def scan(wanted: ScanSettings) -> int:
     console = Console(quiet=wanted.quiet, verbose=wanted.verbose, progress=wanted.progress)
     places = _Places.of(wanted)
     catalogue = catalogues.load()
-    policy, objections = settle(wanted, catalogue, places.head_root, places.base_root)
-    with Sandbox() as sandbox:
-        run = _Run(wanted, places, catalogue, policy, sandbox, console)
-        outcome = run.outcome(objections)
+    settled = settle(wanted, catalogue, places.head_root, places.base_root)
+    with Sandbox(observer=console.command) as sandbox:
+        outcome = _Run(wanted, places, catalogue, settled, sandbox, console).outcome()
     outcome.publish(wanted.reports, wanted.output, colour=wanted.colour)
     if wanted.outputs:
         outcome.hand_over(wanted.outputs, wanted.output)
@@ -103,27 +101,30 @@ class _Run:
         wanted: ScanSettings,
         places: _Places,
         catalogue: Catalogue,
-        policy: Policy,
+        settled: Settled,
         sandbox: Sandbox,
         console: Console,
     ) -> None:
         self.wanted = wanted
         self.places = places
         self.catalogue = catalogue
-        self.policy = policy
+        self.settled = settled
+        self.policy = settled.policy
         self.sandbox = sandbox
         self.console = console
         self.toolbox = Toolbox(wanted.home)
+        roots = [root for root in (places.head_root, places.base_root) if root is not None]
+        self.chart_cache = usable_cache(wanted.cache, wanted.home, roots)
         self.terms = Terms(
             tool_version=version(),
             kube_version=wanted.kube_version,
-            policy=policy,
+            policy=settled.policy,
             today=wanted.today,
             keep_passed=wanted.all_results,
         )
 
-    def outcome(self, objections: Sequence[Reason]) -> Outcome:
-        """Everything that reports show. ``objections`` to the configuration block."""
+    def outcome(self) -> Outcome:
+        """Everything that reports show."""
         with self.console.step(Terminal("asking the scanners for their versions")):
             self._check_tools()
         stored = read_audit(self.places.stored_base) if self.places.stored_base else None
@@ -134,7 +135,8 @@ class _Run:
         head, controls = assemble(head_tree, scans, self.catalogue, self.terms)
         base = assemble(base_tree, scans, self.catalogue, self.terms)[0] if base_tree else stored
         comparison = compare(base, head) if base else None
-        verdict = decide(self.policy, head, comparison, named_explicitly=self.wanted.named, objections=objections)
+        named, objections = self.wanted.named, self.settled.objections
+        verdict = decide(self.policy, head, comparison, named_explicitly=named, objections=objections)
         in_base = self.catalogue.with_unmapped(result.control for result in (base.results if base else ()))
         return Outcome(head=head, comparison=comparison, verdict=verdict, controls={**in_base, **controls})
 
@@ -146,15 +148,15 @@ class _Run:
                 self.toolbox.check(tool, self.sandbox)
 
     def _head(self) -> Tree:
-        return load(
-            self._request(tuple(map(str, self.wanted.paths)), self.places.head_root), self.sandbox, self.toolbox
-        )
+        request = self._request(tuple(map(str, self.wanted.paths)), self.places.head_root)
+        return load(replace(request, entries=self.settled.sources.head), self.sandbox, self.toolbox)
 
     def _base(self) -> Tree:
         root = self.places.base_root
         assert root is not None
         request = self._request(self.places.base_paths, root, cwd=root, required=False)
-        return relocate(load(request, self.sandbox, self.toolbox), self.places.base_prefix)
+        tree = load(replace(request, entries=self.settled.sources.base), self.sandbox, self.toolbox)
+        return relocate(tree, self.places.base_prefix)
 
     def _request(
         self, paths: Sequence[str], root: Path, cwd: Path | None = None, *, required: bool = True
@@ -165,6 +167,7 @@ class _Run:
             root=root,
             cwd=cwd or Path.cwd(),
             required=required,
+            entries_only=self.settled.sources.only,
             values=tuple(
                 ChartValues(chart=chart, files=files) for chart, rows in wanted.values.items() for files in rows
             ),
@@ -174,8 +177,10 @@ class _Run:
             api_versions=wanted.api_versions,
             release_name=wanted.release_name,
             namespace=wanted.namespace,
+            chart_cache=self.chart_cache,
             jobs=wanted.jobs,
             timeout=min(wanted.timeout, CHART_SECONDS),
+            progress=self.console.progress,
         )
 
     def _scans(self, trees: Sequence[Tree]) -> list[Scan]:
@@ -186,18 +191,11 @@ class _Run:
             kube_version=self.wanted.kube_version,
             timeout=self.wanted.timeout,
             jobs=self.wanted.jobs,
+            progress=self.console.progress,
         )
-        scopes = [scope for tree in trees for scope in _scopes(tree)]
+        scopes = [scope for tree in trees for scope in scopes_of(tree)]
         names = self.policy.scanners
         step = terminal("{} look at {} objects", ", ".join(names), sum(len(tree.resources) for tree in trees))
-        with self.console.step(step), ThreadPoolExecutor(max_workers=len(names)) as pool:
+        with self.console.step(step, "objects"), ThreadPoolExecutor(max_workers=len(names)) as pool:
             pending = [pool.submit(SCANNERS[name].scan, scopes, context) for name in names]
             return [scan.result() for scan in pending]
-
-
-def _scopes(tree: Tree) -> tuple[Scope, ...]:
-    """Each source is a scope: its objects may see each other, and no others."""
-    members: dict[str, list[Resource]] = {source.id: [] for source in tree.sources}
-    for resource in tree.resources:
-        members[resource.source].append(resource)
-    return tuple(Scope(resources=tuple(resources)) for resources in members.values() if resources)

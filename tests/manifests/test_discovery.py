@@ -78,24 +78,26 @@ def test_a_broken_chart_file_is_a_failure(write: Write) -> None:
     assert (found.charts, manifests(found)) == ([], [])
 
 
-def test_kustomizations_are_failures_at_their_roots_and_their_manifests_are_raw(write: Write) -> None:
+def test_kustomizations_that_no_other_reaches_are_found_and_what_they_read_is_not_raw(write: Write) -> None:
     root = write(
         {
             "base/kustomization.yaml": "resources: [a.yaml]\n",
             "base/a.yaml": POD,
-            "prod/kustomization.yml": "resources: [../base]\ncomponents: [../part]\n",
+            "base/beside.yaml": POD,
+            "prod/kustomization.yml": "resources: [../base]\ncomponents: [../part]\npatches: [{path: patch.yaml}]\n",
+            "prod/patch.yaml": POD,
             "part/Kustomization": "kind: Component\n",
-            "alone/kustomization.yaml": "kind: Component\n",
+            "alone/kustomization.yaml": "kind: Component\npatches: [{path: patch.yaml}]\n",
+            "alone/patch.yaml": POD,
             "broken/kustomization.yaml": "a: [\n",
         }
     )
     found = find(root)
-    assert [(failure.path, failure.stage) for failure in found.failures] == [
-        ("broken/kustomization.yaml", "parse"),
-        ("prod", "render"),
-    ]
-    assert "kustomize build" in found.failures[1].remedy
-    assert manifests(found) == ["base/a.yaml"]
+    assert [each.path for each in found.kustomizations] == ["prod"]
+    assert [(failure.path, failure.stage) for failure in found.failures] == [("broken/kustomization.yaml", "render")]
+    assert [(note.path, note.reason) for note in found.notes] == [("alone", "a component that no kustomization uses")]
+    assert manifests(found) == ["base/beside.yaml"]
+    assert [each.path for each in find(root, "base", ".").kustomizations] == ["base", "prod"]
 
 
 def test_exclusions_are_listed_and_never_silent(write: Write) -> None:

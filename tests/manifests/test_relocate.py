@@ -12,7 +12,13 @@ POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
 def test_a_relocated_tree_has_the_paths_and_ids_of_its_counterpart(
     write: Callable[[Mapping[str, str]], Path], load_tree: Callable[..., Tree]
 ) -> None:
-    files = {"web.yaml": POD, "broken.yaml": "apiVersion: v1\nkind: Pod\n  bad: [", "notes/values.txt": ""}
+    files = {
+        "web.yaml": POD,
+        "broken.yaml": "apiVersion: v1\nkind: Pod\n  bad: [",
+        "notes/values.txt": "",
+        "k/kustomization.yaml": "resources: [pod.yaml]\n",
+        "k/pod.yaml": POD,
+    }
     root = write({f"{side}/{name}": text for side in ("base", "head") for name, text in files.items()})
     head = load_tree("head")
     base = relocate(load_tree(".", cwd=root / "base", root=root / "base"), "head")
@@ -27,6 +33,7 @@ def test_ids_keep_their_form_whatever_the_path_is_called() -> None:
     for kind, path, before, after in (
         (SourceKind.MANIFESTS, "a", "manifests:a", "manifests:x/a"),
         (SourceKind.MANIFESTS, ".", "manifests:.", "manifests:x"),
+        (SourceKind.KUSTOMIZE, "a", "kustomize:a", "kustomize:x/a"),
         (SourceKind.HELM, "a", "a?values=a", "x/a?values=a"),
         (SourceKind.HELM, ".", ".", "x"),
     ):
