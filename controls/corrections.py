@@ -5,13 +5,14 @@ A corrected finding becomes a counted Drop, a corrected pass is no verdict at al
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from controls.selectors import selects
 from model.audit import ResultStatus
 from model.pod_security import BASELINE_CAPABILITIES, RESTRICTED_CAPABILITIES
 from model.resource import Container, ContainerKind, Resource
+from model.selectors import selects
 from model.values import Json, dig, mapping, sequence, text
 
 FAILED, PASSED = ResultStatus.FAILED, ResultStatus.PASSED
@@ -128,10 +129,20 @@ def _mounts_a_host_path(evidence: Evidence) -> bool:
     return any(mapping(volume).get("hostPath") is not None for volume in volumes)
 
 
+def _deploys_no_tiller(evidence: Evidence) -> bool:
+    words = [evidence.resource.ref.name]
+    for pod in evidence.resource.pods:
+        words += [text(label) for label in mapping(pod.metadata.get("labels")).values()]
+    for container in evidence.resource.containers:
+        words += [container.name, text(container.value.get("image"))]
+    return not any(TILLER.search(word) for word in words)
+
+
 def _bears_no_containers(evidence: Evidence) -> bool:
     return not any(container.kind is ContainerKind.MAIN for container in evidence.resource.containers)
 
 
+TILLER = re.compile(r"(?<![a-z0-9])tiller(?![a-z0-9])", re.IGNORECASE)
 UNUSED_NUMBERS = frozenset({13, 23, 31, 32})
 """KCV ids below 48 that do not exist, or never run."""
 TRIVYS_PODS = frozenset(
@@ -368,6 +379,13 @@ CORRECTIONS: tuple[Correction, ...] = (
             reason="Trivy does not find the pod inside a custom resource",
         )
         for rule in ("KSV-0102", "KSV-0105", "KSV-0106")
+    ),
+    Correction(
+        scanner="trivy",
+        rule="KSV-0102",
+        verdict=FAILED,
+        holds=_deploys_no_tiller,
+        reason="Trivy finds tiller inside of other words, such as distiller",
     ),
     Correction(
         scanner="trivy",

@@ -118,6 +118,7 @@ WRONG: Mapping[Claim, str] = {
     ("trivy", "KSV-0036", PASSED): DEPLOYMENT.format(namespace="", spec="automountServiceAccountToken: true,"),
     ("trivy", "KSV-0054", PASSED): binding("edit"),
     ("trivy", "KSV-0102", PASSED): ROLLOUT,
+    ("trivy", "KSV-0102", FAILED): pod(image="registry.example.com/distiller:1"),
     ("trivy", "KSV-0105", PASSED): ROLLOUT,
     ("trivy", "KSV-0106", PASSED): ROLLOUT,
     ("trivy", "KSV-0106", FAILED): pod("securityContext: {capabilities: {drop: [ALL], add: [CHOWN]}}"),
@@ -183,11 +184,12 @@ def test_the_correction_leaves_other_objects_alone(claim: Claim) -> None:
     )
     same = "{httpGet: {path: /h, port: web}}"
     (odd,) = resources(pod(f"securityContext: {{procMount: Unmasked}}, readinessProbe: {same}, livenessProbe: {same}"))
+    (tiller,) = resources(pod(image="registry.example.com/tiller:1"))
     known = {("Role", "shop", "r"): role}
     scanner, rule, verdict = claim
     kept = [
         why_not(scanner, rule, verdict, Evidence(resource=each, container=container, neighbours=known), row.control)
-        for each in (plain, role, bare, odd)
+        for each in (plain, role, bare, odd, tiller)
         for container in (*each.containers, None)
         for row in _rows(claim)
     ]
