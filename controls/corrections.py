@@ -466,6 +466,11 @@ ALLOWED_BY_BASELINE: Mapping[str, Callable[[Evidence], bool]] = {
 BASELINE_ALLOWS = "the baseline Pod Security Standard allows it, only the restricted one does not"
 
 
+def may_be_wrong(scanner: str, rule: str, verdict: ResultStatus) -> bool:
+    """Whether any correction is about this verdict: most are not, and need no evidence."""
+    return (scanner, rule, verdict) in _BY_VERDICT
+
+
 def why_not(
     scanner: str, rule: str, verdict: ResultStatus, evidence: Evidence, control: str | None = None
 ) -> str | None:

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from model.audit import Result
 from model.resource import Resource, ResourceRef, Source
@@ -40,19 +41,32 @@ def group_now(ref: ResourceRef) -> str:
     return MOVED_GROUPS.get((ref.group, ref.kind), ref.group)
 
 
-def fingerprint(control: str, source: Source, ref: ResourceRef, container: str | None, item: Item) -> str:
-    """64 hexadecimal digits over what makes a result this result.
+class Fingerprints:
+    """The identities of the results of one resource."""
 
-    ``item`` names the list item that is at fault (``named_item``), so that a second hostPath volume is a second
-    result; a plain field adds nothing, so that moving a setting from container to pod resolves nothing.
-    """
-    parts = (control, source.kind, source.name, source.environment, group_now(ref), ref.kind, ref.namespace, ref.name)
-    return hashlib.sha256(json.dumps([*parts, container, item]).encode()).hexdigest()
+    def __init__(self, source: Source, ref: ResourceRef) -> None:
+        parts = (source.kind, source.name, source.environment, group_now(ref), ref.kind, ref.namespace, ref.name)
+        self._resource = hashlib.sha256(json.dumps(parts).encode())
+
+    def of(self, control: str, container: str | None, item: Item) -> str:
+        """64 hexadecimal digits over what makes a result this result.
+
+        ``item`` names the list item that is at fault (``named_item``), so that a second hostPath volume is a second
+        result; a plain field adds nothing, so that moving a setting from container to pod resolves nothing.
+        """
+        own = self._resource.copy()
+        own.update(_ending(control, container, item))
+        return own.hexdigest()
+
+
+@lru_cache(maxsize=65536)
+def _ending(control: str, container: str | None, item: Item) -> bytes:
+    return json.dumps((control, container, item)).encode()
 
 
 def named_item(value: Mapping[str, Json], subject: FieldPath, path: FieldPath | None) -> Item:
     """``(volumes, name=docker)``: the deepest list item on ``path`` below ``subject``; empty for a plain field."""
-    if path is None or path[: len(subject)] != subject:
+    if path is None or path[: len(subject)] != subject or not any(type(step) is int for step in path[len(subject) :]):
         return ()
     words: list[str] = []
     end = 0

@@ -8,8 +8,15 @@ from dataclasses import dataclass, field
 
 from controls.applicability import Applicability, seems_to_run_containers
 from controls.catalogue import Catalogue
-from controls.corrections import ALLOWED_BY_BASELINE, BASELINE_ALLOWS, SUSPECT_PASSES, Evidence, why_not
-from controls.fingerprint import Item, content_digest, fingerprint, named_item
+from controls.corrections import (
+    ALLOWED_BY_BASELINE,
+    BASELINE_ALLOWS,
+    SUSPECT_PASSES,
+    Evidence,
+    may_be_wrong,
+    why_not,
+)
+from controls.fingerprint import Fingerprints, Item, content_digest, named_item
 from controls.waivers import Waivers
 from model.audit import ALL_OF_PODS, AuditedResource, NotJudged, Result, ResultStatus, Score, Witness
 from model.control import Control, Subject
@@ -87,6 +94,7 @@ class Judge:
         self.applicability = Applicability(catalogue.controls)
         self.weights = {control.id: control.severity.weight for control in catalogue.controls.values()}
         self.ruled = catalogue.within_reach(scan.scanner for scan in scans)
+        self._witnesses: dict[tuple[str, str, ResultStatus, str], Witness] = {}
         self._passes: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
 
     def judge(self, sources: Iterable[Source], resources: Sequence[Resource]) -> Judgement:
@@ -110,6 +118,13 @@ class Judge:
             self._passes[key] = frozenset(listed) & self.catalogue.controls.keys()
         return self._passes[key]
 
+    def witness(self, scanner: str, rule: str, verdict: ResultStatus, message: str) -> Witness:
+        """Thousands of results share a witness: what was said does not name the object."""
+        key = (scanner, rule, verdict, message)
+        if key not in self._witnesses:
+            self._witnesses[key] = Witness(scanner=scanner, rule=rule, verdict=verdict, message=message)
+        return self._witnesses[key]
+
 
 class _Hearing:
     """One resource before the judge."""
@@ -124,7 +139,7 @@ class _Hearing:
     ) -> None:
         self.judge = judge
         self.judgement = judgement
-        self.source = source
+        self.fingerprints = Fingerprints(source, resource.ref)
         self.resource = resource
         self.neighbours = neighbours
         self.containers: Mapping[SubjectKey, Container] = {
@@ -185,14 +200,15 @@ class _Hearing:
             return None
         if control in self.judge.catalogue.ignored:
             return self.judge.catalogue.ignored[control]
-        container = self.containers.get(finding.container)
-        evidence = Evidence(resource=self.resource, container=container, neighbours=self.neighbours)
-        wrong = why_not(scanner, finding.rule, FAILED, evidence, control)
-        if wrong is not None:
-            return wrong
         allows = ALLOWED_BY_BASELINE.get(control) if self.judge.catalogue.baseline_only else None
-        if allows is not None and allows(evidence):
-            return BASELINE_ALLOWS
+        if allows is not None or may_be_wrong(scanner, finding.rule, FAILED):
+            container = self.containers.get(finding.container)
+            evidence = Evidence(resource=self.resource, container=container, neighbours=self.neighbours)
+            wrong = why_not(scanner, finding.rule, FAILED, evidence, control)
+            if wrong is not None:
+                return wrong
+            if allows is not None and allows(evidence):
+                return BASELINE_ALLOWS
         subject = self._subject(control, finding)
         subjects = self.applicable if subject is None else (subject,)
         if not any(control in self.applicable.get(candidate, ()) for candidate in subjects):
@@ -217,10 +233,10 @@ class _Hearing:
     def _admit(self, scanner: str, finding: Finding, control: str, subject: SubjectKey) -> None:
         container = self.containers.get(subject)
         item = named_item(self.resource.value, container.path if container else (), finding.field)
-        case = self.cases.setdefault((subject, control), _Case())
-        case.add(
-            Witness(scanner=scanner, rule=finding.rule, verdict=FAILED, message=finding.message), item, finding.field
-        )
+        case = self.cases.get((subject, control))
+        if case is None:
+            case = self.cases[subject, control] = _Case()
+        case.add(self.judge.witness(scanner, finding.rule, FAILED, finding.message), item, finding.field)
 
     def _passed(self, subject: SubjectKey) -> dict[str, tuple[str, ...]]:
         """Controls that somebody passed explicitly on a subject, by who did."""
@@ -263,7 +279,7 @@ class _Hearing:
         opinion = dict(self.opinions)[scanner]
         rules = self._trusted(scanner, opinion, subject)
         rule = min(rule for rule in rules if control in self.judge.catalogue.of_passed(scanner, rule))
-        return Witness(scanner=scanner, rule=rule, verdict=PASSED)
+        return self.judge.witness(scanner, rule, PASSED, "")
 
     def _keep_passed(self, passed: Mapping[SubjectKey, Mapping[str, tuple[str, ...]]]) -> None:
         for subject, controls in passed.items():
@@ -296,7 +312,7 @@ class _Hearing:
             container=container,
             field=None if path is None else dotted(path),
             message=message,
-            fingerprint=fingerprint(control, self.source, ref, container, item),
+            fingerprint=self.fingerprints.of(control, container, item),
             location=location,
             witnesses=tuple(witnesses),
             waiver=waiver,

@@ -31,6 +31,8 @@ class Chunk:
 
     text: str
     place: Place
+    line: int | None = None
+    """Its first one, where libyaml counts lines as GitHub does; None where only ``place`` knows."""
 
 
 class Undecodable(ValueError):  # noqa: N818 - names what the bytes are
@@ -69,7 +71,11 @@ def chunks(text: str) -> Iterator[Chunk]:
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         part = text[start:end]
         if part and not part.isspace():
-            yield Chunk(text=part, place=places.behind(start) if places else _behind_line(line))
+            yield (
+                Chunk(text=part, place=places.behind(start))
+                if places
+                else Chunk(text=part, place=_behind_line(line), line=line)
+            )
         line += part.count("\n")
 
 

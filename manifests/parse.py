@@ -13,9 +13,10 @@ import yaml
 from yaml._yaml import CParser
 from yaml.events import DocumentStartEvent
 
+from manifests import plain
 from manifests.chunks import Chunk, Position, Undecodable, chunks, decode
 from manifests.compose import Budget, Composer, Document, Refused
-from manifests.scalars import PREFIX
+from manifests.scalars import PREFIX, Unreadable
 
 DOCUMENTS: Final = 20_000
 """Of one file."""
@@ -79,12 +80,16 @@ def _too_much(parsed: Parsed) -> str | None:
 
 def read(chunk: Chunk, parsed: Parsed, budget: Budget) -> None:
     """Add the documents of ``chunk`` to ``parsed``, up to the first that cannot be read."""
+    if (ordinary := _at_a_glance(chunk)) is not None:
+        parsed.documents += ordinary
+        return
 
     def note_tag(mark: Position, tag: str) -> None:
         if len(parsed.odd) >= REMARKS:
             return
-        name = tag.replace(PREFIX, "!!")[:80]
-        parsed.odd.append(Remark(line=chunk.place(mark)[0], reason=f"the tag {name} says nothing to Kubernetes"))
+        # A tag of nobody's namespace may be a password that somebody forgot to quote.
+        name = f"the tag !!{tag.removeprefix(PREFIX)[:80]}" if tag.startswith(PREFIX) else "a tag of your own"
+        parsed.odd.append(Remark(line=chunk.place(mark)[0], reason=f"{name} says nothing to Kubernetes"))
 
     try:
         events = CParser(chunk.text)
@@ -98,6 +103,16 @@ def read(chunk: Chunk, parsed: Parsed, budget: Budget) -> None:
         parsed.broken.append(Remark(line=line, reason=f"not valid YAML: {error.problem}"))
     except yaml.reader.ReaderError:
         parsed.broken.append(_unprintable(chunk))
+
+
+def _at_a_glance(chunk: Chunk) -> list[Document] | None:
+    """The documents of an ordinary text; None for one that has to be looked at closely."""
+    if chunk.line is None:
+        return None
+    try:
+        return plain.documents(CParser(chunk.text).get_event, chunk.line)
+    except (plain.NotOrdinary, Unreadable, yaml.YAMLError):
+        return None
 
 
 def _unprintable(chunk: Chunk) -> Remark:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -62,6 +63,7 @@ def dig(value: Json, *steps: str) -> Json:
     return value
 
 
+@lru_cache(maxsize=65536)
 def dotted(path: FieldPath) -> str:
     """``spec.containers[0].image``: the path as people write it (unusual keys are quoted)."""
     words: list[str] = []

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from model.audit import (
     Audit,
@@ -36,12 +39,20 @@ SCHEMA_FILE = Path(__file__).with_name("audit.schema.json")
 TOOL = "hardening-gate"
 REMEDY = "Write one with `hardening-gate scan --format json=FILE`."
 
+PIECE = 1000
+"""Rows of a list that are made into text at a time."""
+
 Row = dict[str, Any]
 
 
 def dump(audit: Audit) -> str:
     """The JSON text of an audit."""
-    return to_text(
+    return "".join(pieces(audit))
+
+
+def pieces(audit: Audit) -> Iterator[str]:
+    """The JSON text of an audit, bit by bit: that of a large one need not be held in memory."""
+    return to_pieces(
         {
             "schema": SCHEMA,
             "tool": {"name": TOOL, "version": audit.tool_version, "catalogue": audit.catalogue},
@@ -51,8 +62,8 @@ def dump(audit: Audit) -> str:
             "score": score(audit.score),
             "coverage": _coverage(audit),
             "sources": [_source(source, audit.resources) for source in audit.sources],
-            "resources": [_resource(resource) for resource in audit.resources],
-            "results": [result(row) for row in audit.results],
+            "resources": map(_resource, audit.resources),
+            "results": map(result, audit.results),
             "failures": [_failure(failure) for failure in audit.failures],
             "unused_waivers": [_waiver(waiver) for waiver in audit.unused_waivers],
             "expired_waivers": [_waiver(waiver) for waiver in audit.expired_waivers],
@@ -60,20 +71,40 @@ def dump(audit: Audit) -> str:
     )
 
 
-def to_text(value: Mapping[str, Any]) -> str:
-    """JSON as all our files have it: a line for each row of a list, stable, no NaN, a final newline."""
-    return "{\n" + ",\n".join(f"{_compact(key)}: {_lines(item)}" for key, item in value.items()) + "\n}\n"
+def to_pieces(value: Mapping[str, Any]) -> Iterator[str]:
+    """JSON as all our files have it: a line for each row of a list, stable, a final newline."""
+    yield from _lines(value)
+    yield "\n"
 
 
-def _lines(value: Any) -> str:  # noqa: ANN401 any JSON
-    if isinstance(value, list) and value:
-        return "[\n" + ",\n".join(map(_compact, value)) + "\n]"
-    if isinstance(value, dict) and any(isinstance(item, list) for item in value.values()):
-        return "{\n" + ",\n".join(f"{_compact(key)}: {_lines(item)}" for key, item in value.items()) + "\n}"
-    return _compact(value)
+def _lines(value: Any) -> Iterator[str]:  # noqa: ANN401 any JSON, an iterator in place of a list
+    if isinstance(value, list | Iterator):
+        yield from _rows("[", map(_compact, value), "]")
+    elif isinstance(value, Mapping) and any(isinstance(item, list | Iterator) for item in value.values()):
+        items = (piece for key, item in value.items() for piece in (f",\n{_compact(key)}: ", *_lines(item)))
+        yield "{\n" + next(items, "")[2:]
+        yield from items
+        yield "\n}"
+    else:
+        yield _compact(value)
 
 
-_compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+def _rows(opening: str, rows: Iterator[str], closing: str) -> Iterator[str]:
+    """Rows on lines of their own, many to a piece."""
+    yield opening
+    comma = "\n"
+    while some := ",\n".join(islice(rows, PIECE)):
+        yield comma + some
+        comma = ",\n"
+    yield f"\n{closing}" if comma != "\n" else closing
+
+
+def _compact(value: Any) -> str:  # noqa: ANN401 any JSON
+    """One line. A lone surrogate, which is no text, is escaped as JSON allows."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def score(value: Score) -> Row:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from model.audit import Audit, Comparison, Result, Verdict
-from reporting.audit_json import result, score, to_text
+from reporting.audit_json import result, score, to_pieces
 from reporting.numbers import delta, percent
 
 SCHEMA = "hardening-gate/comparison/1"
@@ -14,7 +14,12 @@ SCHEMA = "hardening-gate/comparison/1"
 
 def dump(head: Audit, comparison: Comparison | None, verdict: Verdict) -> str:
     """The JSON text; without a base ``base`` and what needs one are null."""
-    return to_text(
+    return "".join(pieces(head, comparison, verdict))
+
+
+def pieces(head: Audit, comparison: Comparison | None, verdict: Verdict) -> Iterator[str]:
+    """The same, bit by bit."""
+    return to_pieces(
         {
             "schema": SCHEMA,
             "verdict": verdict.word,

@@ -14,6 +14,10 @@ import pytest
 import yaml
 
 import settings
+from controls import catalogue
+from controls.configuration import Configuration
+from manifests.parse import parse
+from model.values import mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 SKIPPED = frozenset(
@@ -86,6 +90,7 @@ def test_every_verb_is_documented() -> None:
     assert set(verbs.choices) == set(re.findall(r"(?m)^hardening-gate (\w+)", read("docs/usage.md")))
 
 
+@pytest.mark.threat("P1")
 def test_the_action_hands_no_input_over_as_an_argument() -> None:
     assert set(action()["runs"]) == {"using", "image"}
 
@@ -133,6 +138,7 @@ def test_a_workflow_grants_nothing_at_the_top_and_each_job_says_what_it_needs(pa
 
 
 @pytest.mark.parametrize("name", [*(str(path.relative_to(ROOT)) for path in WORKFLOWS), "README.md"])
+@pytest.mark.threat("P10")
 def test_actions_are_pinned_by_commit_with_the_version_beside_it(name: str) -> None:
     uses = re.findall(r"(?m)^\s*-?\s*uses: (.+)$", read(name))
     assert uses
@@ -161,6 +167,7 @@ def test_the_image_holds_every_room() -> None:
 
 
 @pytest.mark.parametrize("pattern", COMPROMISED)
+@pytest.mark.threat("P10")
 def test_no_version_that_is_known_to_be_compromised_is_used(pattern: str) -> None:
     places = (
         *WORKFLOWS,
@@ -189,6 +196,7 @@ def test_every_relative_link_of_a_document_leads_to_a_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+@pytest.mark.threat("P10")
 def test_a_lock_pins_by_hash_and_names_no_index(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     pins = re.findall(r"(?m)^[A-Za-z0-9][^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", text)
@@ -222,3 +230,14 @@ def test_a_test_that_needs_tools_is_never_skipped() -> None:
 
 def test_no_file_speaks_of_the_machine_on_which_it_was_written() -> None:
     assert [str(path.relative_to(ROOT)) for path in files() if OUTSIDE.search(path.read_bytes())] == []
+
+
+def test_the_example_of_the_configuration_is_valid_and_uses_every_key() -> None:
+    text = re.search(r"```yaml\n(.*?)```", read("docs/configuration.md"), re.DOTALL)
+    assert text
+    (document,) = parse(text[1].encode()).documents
+    configuration = Configuration("docs/configuration.md", document.value, document.marks)
+    assert configuration.policy(catalogue.load().controls).waivers
+    assert len(configuration.sources()) == 3
+    schema = json.loads(read("controls/configuration.schema.json"))
+    assert set(schema["properties"]) == set(mapping(document.value))

@@ -9,7 +9,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -180,37 +180,46 @@ def _write(stream: TextIO, words: Terminal) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def write_report(file: Path | None, text: str) -> None:
-    """Write a report to a file, or to standard output. Raises EnvironmentBrokenError when that cannot be."""
+def write_report(file: Path | None, text: Iterable[str]) -> None:
+    """Write a report, in one piece or bit by bit, to a file or to standard output.
+
+    Raises EnvironmentBrokenError when that cannot be.
+    """
+    pieces = (text,) if isinstance(text, str) else text
     if file is None:
-        _write_out(text)
+        _write_out(pieces)
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _replace(file, text)
+        _replace(file, pieces)
     except OSError as error:
         raise EnvironmentBrokenError(
             f"the report {file} cannot be written: {error.strerror}", "Name a file in a folder that can be written."
         ) from error
 
 
-def _replace(file: Path, text: str) -> None:
+def _replace(file: Path, pieces: Iterable[str]) -> None:
     """Write whole or not at all: half a report must not be taken for one. Devices and pipes are written as they are."""
     if file.exists() and not file.is_file():
-        file.write_text(text, encoding="utf-8", errors="replace")
+        _write_file(file, pieces)
         return
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8", errors="replace")
+        _write_file(beside, pieces)
         beside.replace(file)
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _write_out(text: str) -> None:
+def _write_file(file: Path, pieces: Iterable[str]) -> None:
+    with file.open("w", encoding="utf-8", errors="replace") as stream:
+        stream.writelines(pieces)
+
+
+def _write_out(pieces: Iterable[str]) -> None:
     """To standard output; a reader that has seen enough (``| head``) changes no verdict."""
     try:
-        sys.stdout.write(text)
+        sys.stdout.writelines(pieces)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,12 +39,12 @@ class Outcome:
         named = outputs.values(self.head, self.comparison, self.verdict, output)
         append(file, outputs.render(named))
 
-    def _render(self, form: str, *, colour: bool) -> str:
+    def _render(self, form: str, *, colour: bool) -> Iterable[str]:
         match form:
             case "json":
                 from reporting import audit_json
 
-                return audit_json.dump(self.head)
+                return audit_json.pieces(self.head)
             case "sarif":
                 from reporting import sarif
 
@@ -52,12 +52,15 @@ class Outcome:
             case "comparison":
                 from reporting import comparison_json
 
-                return comparison_json.dump(self.head, self.comparison, self.verdict)
+                return comparison_json.pieces(self.head, self.comparison, self.verdict)
+            case "markdown":
+                from reporting import markdown
+
+                return markdown.render(self.head, self.comparison, self.verdict, self.controls)
             case _:
                 from reporting.table import Table
 
-                names = {**(self.comparison.base.names if self.comparison else {}), **self.head.names}
-                table = Table(controls=self.controls, names=names, colour=colour)
+                table = Table(controls=self.controls, colour=colour)
                 return table.render(self.head, self.comparison, self.verdict)
 
 
@@ -65,6 +68,7 @@ def _bundle(output: Path) -> tuple[Report, ...]:
     return (
         Report(format="json", file=output / "audit.json"),
         Report(format="comparison", file=output / "comparison.json"),
+        Report(format="markdown", file=output / "report.md"),
         Report(format="sarif", file=output / "results.sarif"),
     )
 

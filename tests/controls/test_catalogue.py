@@ -219,7 +219,8 @@ def test_predicates_are_those_that_applicability_knows() -> None:
 
 
 def test_only_controls_of_workloads_look_at_pods_or_containers() -> None:
-    bears_pods = {"workload", "CronJob", "DaemonSet", "Deployment", "Job", "Pod", "StatefulSet"}
+    kubernetes = {"workload", "CronJob", "DaemonSet", "Deployment", "Job", "Pod", "StatefulSet"}
+    bears_pods = kubernetes | {"apps.openshift.io/DeploymentConfig"}
     inside = [control for control in CONTROLS if control["subject"] in {"pod", "container"}]
     assert [control["id"] for control in inside if not bears_pods.issuperset(control["applies"]["kinds"])] == []
 

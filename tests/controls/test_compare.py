@@ -57,6 +57,7 @@ def test_a_finding_of_head_alone_is_introduced_and_one_of_base_alone_resolved() 
     assert comparison.patch == web.score
 
 
+@pytest.mark.threat("S6")
 def test_a_finding_whose_line_or_file_moved_persists() -> None:
     web = resource()
     before = result("image-tag", web)
@@ -81,6 +82,7 @@ def test_findings_of_a_file_that_base_could_not_read_are_newly_visible() -> None
     assert len(comparison.newly_visible) == 1
 
 
+@pytest.mark.threat("S6", "S8")
 def test_findings_of_a_chart_that_head_cannot_render_are_uncompared_not_resolved() -> None:
     chart = replace(MANIFESTS, id="charts/web", kind=SourceKind.HELM, path="charts/web", name="web")
     web = resource(source=chart.id, location=location("charts/web/templates/deployment.yaml"))
@@ -92,6 +94,7 @@ def test_findings_of_a_chart_that_head_cannot_render_are_uncompared_not_resolved
     assert comparison.base_comparable == Score()
 
 
+@pytest.mark.threat("S8")
 def test_a_finding_that_only_a_missing_scanner_could_have_shown_is_not_resolved() -> None:
     web = resource()
     witnesses = (Witness(scanner="trivy", rule="KSV-0001", verdict=ResultStatus.FAILED),)
@@ -110,6 +113,7 @@ def test_what_depends_on_neighbours_cannot_be_resolved_while_a_neighbour_does_no
     assert comparison.uncompared == (seen,)
 
 
+@pytest.mark.threat("S6")
 def test_objects_of_one_identity_are_told_apart_by_their_file_so_that_a_swap_is_no_draw() -> None:
     dev, prod = (resource(id=f"{place}", location=location(f"{place}/web.yaml")) for place in ("dev", "prod"))
     in_dev, in_prod = (result(of=each, fingerprint="f") for each in (dev, prod))

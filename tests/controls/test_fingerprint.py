@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controls.fingerprint import content_digest, fingerprint, named_item, unique
+import pytest
+
+from controls.fingerprint import Fingerprints, content_digest, named_item, unique
 from model.resource import ResourceRef
 from model.values import FieldPath, Json
 from tests.audits import MANIFESTS, result
@@ -39,25 +41,26 @@ def test_a_path_that_leads_nowhere_is_no_error() -> None:
 
 def test_every_part_of_the_identity_counts() -> None:
     prints = {
-        fingerprint("a", MANIFESTS, REF, None, ()),
-        fingerprint("b", MANIFESTS, REF, None, ()),
-        fingerprint("a", replace(MANIFESTS, name="web"), REF, None, ()),
-        fingerprint("a", replace(MANIFESTS, environment="prod"), REF, None, ()),
-        fingerprint("a", MANIFESTS, replace(REF, namespace="other"), None, ()),
-        fingerprint("a", MANIFESTS, REF, "app", ()),
-        fingerprint("a", MANIFESTS, REF, "app", ("ports", "x")),
+        Fingerprints(MANIFESTS, REF).of("a", None, ()),
+        Fingerprints(MANIFESTS, REF).of("b", None, ()),
+        Fingerprints(replace(MANIFESTS, name="web"), REF).of("a", None, ()),
+        Fingerprints(replace(MANIFESTS, environment="prod"), REF).of("a", None, ()),
+        Fingerprints(MANIFESTS, replace(REF, namespace="other")).of("a", None, ()),
+        Fingerprints(MANIFESTS, REF).of("a", "app", ()),
+        Fingerprints(MANIFESTS, REF).of("a", "app", ("ports", "x")),
     }
     assert len(prints) == 7
 
 
 def test_the_place_of_the_source_and_the_api_group_that_a_kind_left_do_not_count() -> None:
-    here = fingerprint("a", MANIFESTS, REF, None, ())
-    assert fingerprint("a", replace(MANIFESTS, id="x", path="elsewhere"), REF, None, ()) == here
-    assert fingerprint("a", MANIFESTS, replace(REF, group="extensions"), None, ()) == here
+    here = Fingerprints(MANIFESTS, REF).of("a", None, ())
+    assert Fingerprints(replace(MANIFESTS, id="x", path="elsewhere"), REF).of("a", None, ()) == here
+    assert Fingerprints(MANIFESTS, replace(REF, group="extensions")).of("a", None, ()) == here
 
 
 def test_parts_cannot_be_shifted_into_each_other() -> None:
-    assert fingerprint("a", MANIFESTS, REF, "x", ("y",)) != fingerprint("a", MANIFESTS, REF, None, ("x", "y"))
+    here = Fingerprints(MANIFESTS, REF)
+    assert here.of("a", "x", ("y",)) != here.of("a", None, ("x", "y"))
 
 
 def test_results_of_the_same_identity_get_an_ordinal() -> None:
@@ -70,6 +73,7 @@ def test_results_of_the_same_identity_get_an_ordinal() -> None:
     )
 
 
+@pytest.mark.threat("H8")
 def test_what_moves_with_every_release_does_not_make_an_object_another_one() -> None:
     text = """
 apiVersion: apps/v1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,7 @@ POLICY = {
 
 
 @given(SPEC, JSON, JSON)
+@pytest.mark.threat("Y14")
 def test_no_predicate_and_no_correction_raises(spec: Any, labels: Any, role: Any) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "labels": labels}, "spec": spec}
     binding = {"apiVersion": "v1", "kind": "RoleBinding", "metadata": {"name": "b"}, "roleRef": role}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from controls.fingerprint import fingerprint
+from controls.fingerprint import Fingerprints
 from model.audit import Audit, Coverage, NotJudged, ResultStatus
 from model.errors import UsageError
 from model.finding import Drop
@@ -26,7 +26,7 @@ def full() -> Audit:
     """One of everything."""
     web = resource(digest=DIGEST, earned=2, possible=2)
     waiver = Waiver(control="image-tag", resource="*/web", reason="until v2", owner="@sre", expires=dt.date(2030, 1, 1))
-    identity = fingerprint("image-tag", MANIFESTS, web.ref, "app", ())
+    identity = Fingerprints(MANIFESTS, web.ref).of("image-tag", "app", ())
     waived = result("image-tag", web, status=ResultStatus.WAIVED, waiver=waiver, fingerprint=identity)
     return audit(
         [web],
