@@ -128,8 +128,8 @@ class _Walk:
         self._seen = set(values)
         self._named: set[Path] = set()
         self._listed = listed
-        self._kustomizations: dict[Path, tuple[Path, Path]] = {}
-        """Root and file by folder."""
+        self._kustomizations: dict[Path, tuple[Top, Path]] = {}
+        """PATH and file by folder."""
         self._found = Found()
 
     def top(self, top: Top) -> None:
@@ -183,7 +183,7 @@ class _Walk:
             self._chart(top, folder)
         for name in KUSTOMIZATIONS:
             if name in names:
-                self._kustomizations.setdefault(folder, (top.root, folder / name))
+                self._kustomizations.setdefault(folder, (top, folder / name))
 
     def _file(self, top: Top, entry: Entry, *, is_data: bool) -> Iterator[ManifestFile]:
         is_named = entry.path == top.path
@@ -249,11 +249,17 @@ class _Walk:
     def _keep_own_kustomizations(self) -> None:
         """Those that no other reaches; what any of them reads is no raw manifest."""
         known = self._found.known
-        for folder, (root, file) in sorted(self._kustomizations.items()):
+        for folder, (top, file) in sorted(self._kustomizations.items(), key=lambda row: row[0]):
             try:
-                known[folder] = read_kustomization(root, file)
+                read = read_kustomization(top.root, file)
             except NotReadError as error:
-                self._fail(root, file, error, Stage.RENDER)
+                self._fail(top.root, file, error, Stage.RENDER)
+                continue
+            if read is None:
+                raw = ManifestFile(path=file, reported=below(top.root, file), is_data=False, is_named=False)
+                self._found.manifests[top].append(raw)
+            else:
+                known[folder] = read
         own = unreached({folder: each.folders for folder, each in known.items()}) | self._named | self._listed
         for folder, each in known.items():
             if folder not in own:
@@ -262,9 +268,10 @@ class _Walk:
                 self._found.notes.append(Note(path=each.path, reason="a component that no kustomization uses"))
             else:
                 self._found.kustomizations.append(each)
-        read = {file for each in known.values() for file in each.files}
+        parts = {file for each in known.values() for file in each.files}
         for top, manifests in self._found.manifests.items():
-            self._found.manifests[top] = [file for file in manifests if file.is_named or file.path not in read]
+            own = (file for file in manifests if file.is_named or file.path not in parts)
+            self._found.manifests[top] = sorted(own, key=lambda file: os.fsencode(file.path))
 
 
 def _is_charts_own(entry: Entry) -> bool:

@@ -24,6 +24,7 @@ PARTS: Final = ("resources", "bases", "components")
 """Fields that name files or other kustomizations."""
 PLUGINS: Final = ("generators", "transformers", "validators")
 """Fields that name, or hold, configuration of plugins."""
+GROUP: Final = "kustomize.config.k8s.io"
 FILES: Final = ("crds", "configurations")
 HELM: Final = ("helmCharts", "helmChartInflationGenerator")
 REMOTE: Final = re.compile(r"[a-z][a-z0-9+.-]*:(?:/|:)|https?:|[^/]*@[^/]*[:/]|github\.com[/:]|.*\?ref=", re.IGNORECASE)
@@ -75,9 +76,14 @@ def file_in(folder: Path) -> Path | None:
     return next((file for file in found if _kind(file) is Kind.FILE), None)
 
 
-def read_kustomization(root: Path, file: Path) -> Kustomization:
-    """What ``file`` says. Raises NotReadError where it cannot be read."""
+def read_kustomization(root: Path, file: Path) -> Kustomization | None:
+    """What ``file`` says; None where it is an object of a cluster (Flux has a kind of that name).
+
+    Raises NotReadError where it cannot be read.
+    """
     value, marks = _read(file)
+    if text(value.get("apiVersion", GROUP)).partition("/")[0] != GROUP:
+        return None
     reading = _Reading(root, file.parent)
     if any(sequence(value.get(key)) for key in HELM):
         reading.refuse(_no_helm())
@@ -129,9 +135,12 @@ def _part(root: Path, folder: Path) -> Kustomization:
     if file is None:
         raise NotReadError(f"{below(root, folder)} holds no kustomization", "name a folder with a kustomization.yaml")
     try:
-        return read_kustomization(root, file)
+        part = read_kustomization(root, file)
     except NotReadError as error:
         raise NotReadError(f"{below(root, file)}: {error.reason}", error.remedy) from error
+    if part is None:
+        raise NotReadError(f"{below(root, file)} is no kustomization, but an object", "name it as a file")
+    return part
 
 
 def _kind(path: Path) -> Kind | None:

@@ -311,3 +311,17 @@ def test_without_kustomize_each_kustomization_is_a_failure(
     monkeypatch.setattr(Toolbox, "check", lambda _, name, sandbox: real(nowhere, name, sandbox))
     ((path, reason),) = reasons(load_tree())
     assert (path, reason[:26]) == ("prod", "kustomize cannot be used: ")
+
+
+def test_an_object_in_a_file_of_that_name_is_a_manifest(write: Write, load_tree: Load) -> None:
+    flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps}\nspec: {}\n"
+    write({"kustomization.yaml": flux, "top/kustomization.yaml": "resources: [../nested]\n"})
+    write({"nested/kustomization.yaml": flux})
+    tree = load_tree()
+    assert [resource.location.path for resource in tree.resources] == [
+        "kustomization.yaml",
+        "nested/kustomization.yaml",
+    ]
+    assert [failure.reason for failure in tree.failures] == [
+        "nested/kustomization.yaml is no kustomization, but an object"
+    ]
