@@ -73,10 +73,22 @@ def _run(wanted: settings.Settings) -> int:
             from verbs.compare import compare
 
             return compare(wanted)
+        case settings.DepsSettings():
+            from verbs.deps import deps
+
+            return deps(wanted)
         case settings.DoctorSettings():
             from verbs.doctor import doctor
 
             return doctor(wanted)
+        case settings.ExplainSettings():
+            from verbs.explain import explain
+
+            return explain(wanted)
+        case settings.ControlsSettings():
+            from verbs.controls import controls
+
+            return controls(wanted)
 
 
 def _leave(number: int, _: FrameType | None) -> None:

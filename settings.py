@@ -19,7 +19,9 @@ PROGRAM = "hardening-gate"
 KUBE_VERSION = "1.34"
 """The one default for Helm, kube-score, Trivy and schemas."""
 SCANNERS = ("native", "polaris", "kube-score", "trivy")
-FORMATS = ("table", "json", "sarif", "comparison")
+FORMATS = ("table", "json", "markdown", "sarif", "comparison")
+EXPLAIN_FORMATS = ("table", "json", "markdown")
+CONTROLS_FORMATS = ("table", "json", "csv", "markdown")
 SEVERITIES = (*(severity.value for severity in Severity), "none")
 CONFIG = ".hardening-gate.yaml"
 
@@ -55,7 +57,7 @@ class Common:
     verbose: bool
     colour: bool
     progress: bool
-    """Standard error is a terminal."""
+    """Standard error is a terminal that can take a line back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,8 @@ class ScanSettings(Common):
     config: Path | None
     policy: str
     """``base`` or ``head``."""
+    cache: Path | None
+    """Where ``deps`` keeps charts; None for the home."""
     gate: GateOverrides
     warn_only: bool
     reports: tuple[Report, ...]
@@ -105,13 +109,51 @@ class CompareSettings(Common):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DepsSettings(Common):
+    """``deps``: fetch the chart dependencies that lock files pin."""
+
+    paths: tuple[Path, ...]
+    root: Path | None
+    base: Path | None
+    """A folder."""
+    config: Path | None
+    policy: str
+    """``base`` or ``head``."""
+    cache: Path | None
+    proxy: str
+    """URL; empty for none."""
+    no_proxy: str
+    certificates: str
+    """File or folder of trusted certificates; empty for the usual ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorSettings(Common):
     """``doctor``: what works, what does not, what to do."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainSettings(Common):
+    """``explain``: what an id means."""
+
+    id: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlsSettings(Common):
+    """``controls``: the catalogue; an empty filter lets everything pass."""
+
+    frameworks: tuple[str, ...]
+    scanners: tuple[str, ...]
+    severities: tuple[str, ...]
+    categories: tuple[str, ...]
+    format: str
+
+
 Number = TypeVar("Number", int, float)
 
-Settings = ScanSettings | CompareSettings | DoctorSettings
+Settings = ScanSettings | CompareSettings | DepsSettings | DoctorSettings | ExplainSettings | ControlsSettings
 
 
 class _Parser(argparse.ArgumentParser):
@@ -141,6 +183,12 @@ def parse(argv: Sequence[str], environment: Mapping[str, str], *, terminals: tup
                 warn_only=options.warn_only,
                 reports=_reports(options.format),
             )
+        case "deps":
+            return _deps(options, common, environment)
+        case "explain":
+            return ExplainSettings(**common, id=options.id, format=options.format)
+        case "controls":
+            return _controls(options, common)
         case _:
             return DoctorSettings(**common)
 
@@ -164,6 +212,9 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
     _add_scan(verbs.add_parser("scan", help="audit a tree; with --base also the comparison", allow_abbrev=False))
     _add_compare(verbs.add_parser("compare", help="two audit.json files: the comparison", allow_abbrev=False))
+    _add_explain(verbs.add_parser("explain", help="a control or any scanner's rule: why, how", allow_abbrev=False))
+    _add_controls(verbs.add_parser("controls", help="the catalogue of controls, filterable", allow_abbrev=False))
+    _add_deps(verbs.add_parser("deps", help="fetches the chart dependencies that locks pin", allow_abbrev=False))
     doctor = verbs.add_parser("doctor", help="what works here, what does not, what to do", allow_abbrev=False)
     _add_console(doctor)
     verbs.add_parser("action", help="what the container runs: scan, options from the environment")
@@ -181,6 +232,7 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
     sources.add_argument("--api-versions", action="append", default=[], metavar="API", help="as Helm has it")
     sources.add_argument("--release-name", default="release-name", metavar="NAME", help="of charts (release-name)")
     sources.add_argument("--namespace", default="default", metavar="NAME", help="of charts (default)")
+    sources.add_argument("--cache", type=Path, metavar="DIR", help="where deps has put fetched charts (its default)")
     judges = parser.add_argument_group("who judges, and by what")
     judges.add_argument("--scanners", metavar="LIST", help=f"of {','.join(SCANNERS)} (all)")
     judges.add_argument("--framework", action="append", default=[], metavar="LIST", help="cis, pss-restricted, …")
@@ -206,6 +258,39 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     _add_gate(parser)
     _add_reports(parser)
     _add_console(parser)
+
+
+def _add_deps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="chart, or folder that holds some (.)")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="what reported paths are relative to")
+    parser.add_argument("--base", type=Path, metavar="DIR", help="the other side of the comparison, fetched for, too")
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"configuration ({CONFIG} at the root)")
+    parser.add_argument("--policy", choices=("base", "head"), default="head", help="whose configuration counts")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where they are kept (where the tools are)")
+    _add_console(parser)
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "id", metavar="ID", help="run-as-non-root, KSV-0012, polaris/runAsRootAllowed, T1611, cis-1.12/5.2.6, …"
+    )
+    _add_format(parser, EXPLAIN_FORMATS)
+    _add_console(parser)
+
+
+def _add_controls(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--framework", action="append", default=[], metavar="LIST", help="cis, pss-restricted, …")
+    parser.add_argument("--scanner", action="append", default=[], metavar="LIST", help=f"of {','.join(SCANNERS)}")
+    parser.add_argument("--severity", action="append", default=[], metavar="LIST", help="critical, high, …")
+    parser.add_argument("--category", action="append", default=[], metavar="LIST", help="workload, rbac, …")
+    _add_format(parser, CONTROLS_FORMATS)
+    _add_console(parser)
+
+
+def _add_format(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> None:
+    """Of a verb that answers on standard output, once."""
+    known = ", ".join(formats)
+    parser.add_argument("--format", choices=formats, default="table", metavar="FORMAT", help=f"of {known} (table)")
 
 
 def _add_gate(parser: argparse.ArgumentParser) -> None:
@@ -254,7 +339,7 @@ def _common(
         "quiet": options.quiet,
         "verbose": options.verbose,
         "colour": out and not plain,
-        "progress": err and not options.quiet,
+        "progress": err and not options.quiet and environment.get("TERM") != "dumb",
     }
 
 
@@ -285,6 +370,7 @@ def _scan(options: argparse.Namespace, common: dict[str, Any], outputs: Path | N
         namespace=options.namespace,
         config=options.config,
         policy=options.policy,
+        cache=options.cache,
         gate=_gate(options),
         warn_only=options.warn_only,
         reports=_reports(options.format),
@@ -295,6 +381,37 @@ def _scan(options: argparse.Namespace, common: dict[str, Any], outputs: Path | N
         outputs=outputs,
         jobs=options.jobs,
         timeout=options.timeout,
+    )
+
+
+def _deps(options: argparse.Namespace, common: dict[str, Any], environment: Mapping[str, str]) -> DepsSettings:
+    """Proxy and certificates as curl, requests and Git have them."""
+
+    def first(*names: str) -> str:
+        return next((value for name in names if (value := environment.get(name, ""))), "")
+
+    return DepsSettings(
+        **common,
+        paths=tuple(options.paths) or (Path(),),
+        root=options.root,
+        base=options.base,
+        config=options.config,
+        policy=options.policy,
+        cache=options.cache,
+        proxy=first("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
+        no_proxy=first("no_proxy", "NO_PROXY"),
+        certificates=first("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
+    )
+
+
+def _controls(options: argparse.Namespace, common: dict[str, Any]) -> ControlsSettings:
+    return ControlsSettings(
+        **common,
+        frameworks=_words(options.framework),
+        scanners=_words(options.scanner),
+        severities=_words(options.severity),
+        categories=_words(options.category),
+        format=options.format,
     )
 
 

@@ -29,6 +29,8 @@ class Pin:
     version_arguments: tuple[str, ...] = ("version",)
     version_answer: str = ""
     """A line of the answer starts so."""
+    is_for_tests: bool = False
+    """Only the tests of this project start it: no user has to have it."""
 
     @property
     def label(self) -> str:
@@ -51,8 +53,8 @@ class Toolbox:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All tools that the product knows, sorted."""
-        return tuple(sorted(self._pins))
+        """All tools that users may need, sorted."""
+        return tuple(sorted(name for name, pin in self._pins.items() if not pin.is_for_tests))
 
     def pin(self, name: str) -> Pin:
         """The pin of a tool that the product knows."""
@@ -106,6 +108,7 @@ def _read_pins(file: Path) -> dict[str, Pin]:
                 version=row["version"],
                 version_arguments=tuple(row["version_arguments"]),
                 version_answer=row["version_answer"],
+                is_for_tests=row.get("purpose") == "tests",
             )
             for row in rows
         ]

@@ -5,40 +5,44 @@ Helm follows links out of a chart and into our memory (``.Files.Get`` of ``/proc
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import tarfile
-import zlib
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from manifests import files
-from manifests.charts import Chart, below, read_chart
+from manifests.cached import read_cached
+from manifests.charts import Chart, Dependency, below, read_chart
 from manifests.files import Entry, Kind, NotReadError
+from manifests.locks import VENDOR, Pins
+from manifests.packed import NESTED, Look, members
 
 FILE_BYTES: Final = 5 << 20
 """Helm itself refuses larger files in a chart."""
 TOTAL_BYTES: Final = 64 << 20
 ENTRIES: Final = 10_000
-NESTED: Final = 5
-"""Charts packed into packed charts, and local dependencies of local dependencies."""
+PACKED: Final = re.compile(r"-(?=v?[0-9])")
+"""Where a version may begin in the name of an archive."""
 SHRINK = "take out what is no part of the chart, or list it in the configuration under exclude"
 
 
 class Copier:
-    """Copies one chart and counts what it copies."""
+    """Copies one chart and counts what it copies. ``cache`` holds packed charts, where ``deps`` has fetched any."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
+        self._cache = cache
         self._bytes = self._entries = 0
+        self._roots: set[Path] = set()
 
     def copy(self, chart: Chart, target: Path) -> None:
-        """Make ``target`` a copy of ``chart``, its local dependencies vendored. Raises NotReadError."""
+        """Make ``target`` a copy of ``chart``, its local and its fetched dependencies vendored. Raises NotReadError."""
+        self._roots.add(chart.root)
         self._copy_folder(chart, target, 0)
 
     def copy_file(self, source: Path, target: Path) -> None:
-        """Copy one regular file. Raises NotReadError."""
+        """Copy one regular file; below the root of the chart, no link may lead to it either. Raises NotReadError."""
+        if any(source.is_relative_to(root) and files.link_between(root, source) for root in self._roots):
+            raise files.not_regular(Kind.LINK)
         self._write(target, files.read_file(source, FILE_BYTES))
 
     def _copy_folder(self, chart: Chart, target: Path, nesting: int) -> None:
@@ -83,10 +87,14 @@ class Copier:
             raise NotReadError(f"the chart is larger than {TOTAL_BYTES >> 20} MiB, unpacked", SHRINK)
 
     def _vendor(self, chart: Chart, target: Path, nesting: int) -> None:
-        """Put ``file://`` dependencies where ``helm dependency build`` would, unless something is there."""
-        for dependency in chart.dependencies:
+        """Put dependencies where ``helm dependency build`` would, unless something is there."""
+        missing = unvendored(chart)
+        pins = Pins(chart) if any(each.folder is None for each in missing) else None
+        for dependency in missing:
             folder = dependency.folder
-            if folder is None or not dependency.name or vendored(chart.folder, dependency.name) is not None:
+            if folder is None:
+                assert pins is not None
+                self._vendor_fetched(chart, dependency, pins, target, nesting)
                 continue
             if nesting >= NESTED or not files.is_inside(chart.root, folder):
                 reason = (
@@ -94,13 +102,38 @@ class Copier:
                 )
                 raise NotReadError(reason, "vendor it: run 'helm dependency build' and commit charts/")
             if files.kind_of(folder) is Kind.FOLDER:  # else Helm says that it is missing
-                _make_folder(target / "charts")
-                copy = target / "charts" / f"vendored-{self._entries}"
+                copy = _charts_folder(target) / f"vendored-{self._entries}"
                 self._copy_folder(read_chart(chart.root, folder), copy, nesting + 1)
+
+    def _vendor_fetched(self, chart: Chart, dependency: Dependency, pins: Pins, target: Path, nesting: int) -> None:
+        """From the cache. What is missing of the chart itself Helm will name; of a local dependency it never would."""
+        try:
+            data, name = self._fetched(dependency, pins)
+        except NotFetchedError as error:
+            if nesting:
+                reason = f"{chart.path} needs {dependency.name!r}, which is missing in its charts/ directory"
+                raise NotReadError(f"{reason}: {error.reason}", error.remedy) from error
+            return
+        self._check_archive(data, 0)
+        place = _charts_folder(target) / name
+        if place.is_dir():
+            raise NotReadError(f"the chart's folder charts/{name} has the name of an archive", "rename that folder")
+        self._write(place, data)
+
+    def _fetched(self, dependency: Dependency, pins: Pins) -> tuple[bytes, str]:
+        """The archive, and what to call it. Raises NotFetchedError where there is none."""
+        try:
+            pinned = pins.of(dependency)
+        except NotReadError as error:
+            raise NotFetchedError(error.reason, error.remedy) from error
+        data = read_cached(self._cache, pinned, FILE_BYTES) if self._cache else None
+        if data is None:
+            raise NotFetchedError("nobody has fetched it", f"run 'hardening-gate deps', or {VENDOR}")
+        return data, pinned.archive
 
     def _check_archive(self, data: bytes, nesting: int) -> None:
         """Refuse a packed chart that reaches out of itself, holds links, or unpacks to too much."""
-        for member, content in _members(data, TOTAL_BYTES - self._bytes):
+        for member, content in members(data, TOTAL_BYTES - self._bytes):
             path = PurePosixPath(member.name)
             if path.is_absolute() or ".." in path.parts or "\\" in member.name:
                 raise NotReadError("the archive holds a path that leads out of it", "pack the chart again")
@@ -115,23 +148,29 @@ class Copier:
                 self._check_archive(content, nesting + 1)
 
 
-def _members(data: bytes, limit: int) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
-    """The members of a packed chart. What it unpacks to is bounded before tarfile sees it, which trusts headers."""
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
-            unpacked = packed.read(limit + 1)
-        if len(unpacked) > limit:
-            raise NotReadError(
-                f"the archive unpacks to more than {limit >> 20} MiB", "pack the chart without what it does not need"
-            )
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.isreg() and not member.issparse() else None
-                yield member, file.read() if file else b""
-    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
-        raise NotReadError(
-            f"the archive cannot be read: {error}", "pack the chart again with 'helm package'"
-        ) from error
+class NotFetchedError(NotReadError):
+    """A dependency that is neither in the checkout nor in the cache."""
+
+
+def unvendored(chart: Chart) -> tuple[Dependency, ...]:
+    """The dependencies that ``charts/`` does not hold, those of ``file://`` included."""
+    brought = _brought(chart.folder / "charts") if chart.dependencies else frozenset()
+    return tuple(each for each in chart.dependencies if each.name and each.name not in brought)
+
+
+def _brought(charts: Path) -> frozenset[str]:
+    """The names that ``vendored`` would find, and what archives call themselves: for Helm that counts."""
+    if files.kind_of(charts) is not Kind.FOLDER:
+        return frozenset()
+    look, names = Look(), set()
+    for entry in files.entries(charts):
+        if entry.kind is Kind.FOLDER:
+            names |= {entry.name, _name(entry.path)}
+        elif entry.kind is Kind.FILE and entry.name.endswith(".tgz"):
+            names |= {entry.name[: match.start()] for match in PACKED.finditer(entry.name)}
+            with suppress(NotReadError):  # then the chart is not copied at all
+                names.add(look.describe(files.read_file(entry.path, FILE_BYTES)).name)
+    return frozenset(names)
 
 
 def vendored(chart: Path, name: str) -> Path | None:
@@ -152,6 +191,16 @@ def _name(folder: Path) -> str:
         return read_chart(folder, folder).name
     except NotReadError:
         return ""
+
+
+def _charts_folder(target: Path) -> Path:
+    charts = target / "charts"
+    if charts.is_file():
+        raise NotReadError(
+            "the chart's charts is a file, and its dependencies belong into a folder", "remove that file"
+        )
+    _make_folder(charts)
+    return charts
 
 
 def _make_folder(folder: Path) -> None:

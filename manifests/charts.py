@@ -27,6 +27,10 @@ class Dependency:
     name: str
     alias: str
     """The name under which the parent knows it."""
+    version: str
+    """What the chart asks for: a version or a range; empty for any."""
+    repository: str
+    """As written; empty where it can only be vendored."""
     folder: Path | None
     """Where a ``file://`` dependency lies, were it there."""
 
@@ -55,10 +59,8 @@ def below(root: Path, path: Path) -> str:
 
 def read_chart(root: Path, folder: Path) -> Chart:
     """The chart in ``folder``. Raises NotReadError."""
-    metadata = _read_mapping(folder / CHART)
-    dependencies = [*sequence(metadata.get("dependencies"))]
-    if files.kind_of(folder / REQUIREMENTS) is Kind.FILE:
-        dependencies += sequence(_read_mapping(folder / REQUIREMENTS).get("dependencies"))
+    metadata = read_mapping(folder / CHART)
+    dependencies = read_requirements(folder, metadata)
     return Chart(
         root=root,
         folder=folder,
@@ -68,7 +70,17 @@ def read_chart(root: Path, folder: Path) -> Chart:
     )
 
 
-def _read_mapping(path: Path) -> Mapping[str, Json]:
+def read_requirements(folder: Path, metadata: Mapping[str, Json]) -> tuple[Json, ...]:
+    """The ``dependencies`` as written; those of ``requirements.yaml`` win, as for Helm. Raises NotReadError."""
+    if files.kind_of(folder / REQUIREMENTS) is Kind.FILE:
+        requirements = read_mapping(folder / REQUIREMENTS)
+        if "dependencies" in requirements:
+            return tuple(sequence(requirements["dependencies"]))
+    return tuple(sequence(metadata.get("dependencies")))
+
+
+def read_mapping(path: Path) -> Mapping[str, Json]:
+    """The one mapping that a YAML file of a chart holds; an empty one where it holds nothing. Raises NotReadError."""
     parsed = parse(files.read_file(path))
     if parsed.broken:
         remark = parsed.broken[0]
@@ -84,7 +96,13 @@ def _dependency(folder: Path, value: Mapping[str, Json]) -> Dependency:
     local = None
     if repository.startswith(LOCAL) and "\0" not in repository:
         local = Path(os.path.normpath(folder / repository.removeprefix(LOCAL)))
-    return Dependency(name=name, alias=text(value.get("alias")) or name, folder=local)
+    return Dependency(
+        name=name,
+        alias=text(value.get("alias")) or name,
+        version=text(value.get("version")),
+        repository=repository,
+        folder=local,
+    )
 
 
 def local_folders(chart: Chart) -> tuple[Path, ...]:

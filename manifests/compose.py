@@ -37,6 +37,8 @@ MERGE_KEY = "<<"
 TOO_DEEP = f"the document is nested deeper than {DEPTH} levels"
 TOO_BIG = f"the document holds more than {NODES:,} values once its aliases are expanded"
 NO_MERGE = "a merge key '<<' takes a mapping or a list of mappings"
+NO_ANCHOR = "an alias names no anchor; quote a text that begins with '*'"
+"""Without the name: it may be a password that somebody forgot to quote."""
 NO_KEY = "a key that is a mapping or a list is no key in JSON"
 
 Marks = Mapping[str | int, Mark]
@@ -265,9 +267,9 @@ class Composer:
     def _anchored(self, name: str) -> _Anchor:
         anchor = self._anchors.get(name)
         if anchor is None:
-            raise Unreadable(f"the alias *{name[:40]} names no anchor")
+            raise Unreadable(NO_ANCHOR)
         if not anchor.complete:
-            raise Unreadable(f"the anchor &{name[:40]} contains itself")
+            raise Unreadable("an anchor contains itself")
         self._aliases += 1
         if self._aliases > ALIASES:
             raise Unreadable(f"the document holds more than {ALIASES:,} aliases")

@@ -21,8 +21,10 @@ from manifests.compose import Budget, Document
 from manifests.constants import MENTION
 from manifests.failures import failure
 from manifests.files import NotReadError
+from manifests.marked_copy import MarkedCopy
 from manifests.masking import Mask
 from manifests.parse import Parsed, read
+from manifests.provenance import Provenance, trace, untraced
 from manifests.steady import Steady
 from manifests.templates import Templates, header
 from model.errors import EnvironmentBrokenError
@@ -43,6 +45,8 @@ VALUE = re.compile(r"\.?Values\.([A-Za-z_][\w.-]*\w)")
 HINT = "Use --debug flag to render out invalid YAML"
 WORK: Final = "rendering charts"
 """What people are told while it lasts."""
+MARKED: Final = 3
+"""Renderings with marks that are tried; templates that do not render with marks go without."""
 AGAIN: Final = 2
 """More renderings of a chart that is random: what all of them agree on is taken for constant."""
 SHORTEST_SECRET: Final = 4
@@ -82,6 +86,8 @@ class Rendered:
     """Each with the reported path of its template."""
     failures: list[Failure] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    provenance: Provenance | None = None
+    """Where the documents' lines were written."""
 
 
 def render_all(  # noqa: PLR0913 what is rendered, by what, and who is told
@@ -124,8 +130,11 @@ def _render(rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path
         with sandbox.folder("chart") as folder:
             bench = _Bench(rendering, release, sandbox, helm, folder)
             steady = Steady(bench.chart, bench.values)
-            _read_output(_output(bench, steady), rendered)
+            output = _output(bench, steady)
+            _read_output(output, rendered)
             _settle(bench, steady, rendered)
+            if rendered.documents:
+                rendered.provenance = _provenance(bench, steady, output)
     except NotReadError as error:
         rendered.documents.clear()
         rendered.failures.append(chart_failure(rendering, rendering.chart.path, error))
@@ -241,6 +250,21 @@ def _mask(bench: _Bench, steady: Steady, rendered: Rendered) -> Mask:
         masked = mask.documents(first, others)
         rendered.documents = [(new, old[1]) for new, old in zip(masked, rendered.documents, strict=True)]
     return mask
+
+
+def _provenance(bench: _Bench, steady: Steady, output: bytes) -> Provenance:
+    """Where the lines of the output were written, as far as a second, marked rendering proves it."""
+    copy, templates = MarkedCopy(bench.chart), Templates(bench.rendering.chart)
+    files_ = [templates.original(bench.chart, name) for name in copy.texts]
+    known = untraced(files_, [*copy.texts.values()])
+    for _ in range(MARKED):
+        finished = bench.run()
+        if _is_well(finished):
+            marked = steady.as_written(finished.stdout)
+            return trace(output.decode(), marked.decode(errors="replace"), copy.marker, known)
+        if finished.end is not End.EXITED or not copy.unmark(finished.stderr):
+            break
+    return known
 
 
 def _randomly_set(sets: Sequence[str]) -> bool:

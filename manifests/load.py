@@ -125,7 +125,8 @@ def _chart(rendered: Rendered, registry: Registry) -> _Part:
     failures = list(rendered.failures)
     documents = sum(document.value is not None for document, _ in rendered.documents)
     for document, path in rendered.documents:
-        for each in registry.resources(document, Origin(source=source.id, path=path, rendered=True)):
+        origin = Origin(source=source.id, path=path, rendered=True, provenance=rendered.provenance)
+        for each in registry.resources(document, origin):
             if isinstance(each, Resource):
                 resources.append(replace(each, scored=not is_test(each.value)))
             else:

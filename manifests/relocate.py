@@ -46,6 +46,7 @@ def relocate(tree: Tree, prefix: str) -> Tree:
                 id=f"{ids[resource.source]}{resource.id.removeprefix(resource.source)}",
                 source=ids[resource.source],
                 location=replace(resource.location, path=moved(resource.location.path)),
+                printed=resource.printed and replace(resource.printed, files=tuple(map(moved, resource.printed.files))),
             )
             for resource in tree.resources
         ),

@@ -13,6 +13,7 @@ from typing import Final
 
 from manifests.compose import Document
 from manifests.pods import find_pods
+from manifests.provenance import Provenance
 from model.resource import Location, Precision, Resource, ResourceRef
 from model.values import FieldPath, Json, Mark, dig, mapping, text
 
@@ -29,6 +30,8 @@ class Origin:
     """As reports show it."""
     rendered: bool = False
     """Its lines are not the user's."""
+    provenance: Provenance | None = None
+    """Of a rendered document: where its lines were written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,8 @@ class Registry:
             api_version=api_version,
             value=value,
             marks=None if origin.rendered else piece.marks,
-            location=_location(piece, origin),
+            printed=origin.provenance.printed(piece.marks) if origin.provenance else None,
+            location=_location(piece, origin, kind),
             digest=_digest(value),
             pods=find_pods(group, kind, value),
             duplicate_keys=tuple(
@@ -165,7 +169,10 @@ def _line(piece: _Piece, origin: Origin) -> int | None:
     return None if origin.rendered else piece.marks.value_line
 
 
-def _location(piece: _Piece, origin: Origin) -> Location:
+def _location(piece: _Piece, origin: Origin, kind: str) -> Location:
+    start = origin.provenance.start(origin.path, piece.marks, kind) if origin.provenance else None
+    if start:
+        return start
     if origin.rendered:
         return Location(path=origin.path, line=1, column=1, precision=Precision.FILE)
     marks = piece.marks

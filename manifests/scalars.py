@@ -67,7 +67,7 @@ def tagged(tag: str, text: str) -> Scalar:
         return text
     value = resolve(text)
     if type(value) not in types or (float in types and isinstance(value, int) and value >= INT64):
-        raise Unreadable(f"'{text[:40]}' is no {tag.removeprefix(PREFIX)}")
+        raise Unreadable(f"the value is no {tag.removeprefix(PREFIX)}")
     return float(value) if isinstance(value, int) and float in types else value
 
 

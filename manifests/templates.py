@@ -36,6 +36,29 @@ class Templates:
             self._known[name] = below(self._chart.root, found or self._chart.folder / CHART)
         return self._known[name]
 
+    def original(self, copy: Path, name: str) -> str:
+        """The reported path of the file that lies at ``name`` in our ``copy`` of the chart."""
+        try:
+            found = self._original(copy, name.split("/"))
+        except NotReadError:
+            found = None
+        return below(self._chart.root, found or self._chart.folder / CHART)
+
+    def _original(self, copy: Path, rest: list[str]) -> Path | None:
+        chart = self._chart
+        while len(rest) > 2 and rest[0] == "charts":
+            copy = copy.joinpath(*rest[:2])
+            folder = chart.folder.joinpath(*rest[:2])
+            if files.kind_of(folder) is not Kind.FOLDER:  # then it is a local dependency, vendored by us
+                name = read_chart(copy, copy).name
+                known = next((each for each in chart.dependencies if name == each.name and each.folder), None)
+                if known is None or known.folder is None or not files.is_inside(self._chart.root, known.folder):
+                    return None
+                folder = known.folder
+            chart, rest = read_chart(self._chart.root, folder), rest[2:]
+        path = chart.folder.joinpath(*rest)
+        return path if files.kind_of(path) is Kind.FILE else None
+
     def _find(self, parts: list[str]) -> Path | None:
         if parts[0] != self._chart.name or not {"", ".", ".."}.isdisjoint(parts):
             return None

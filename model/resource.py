@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -93,6 +94,54 @@ class Pod:
     containers: tuple[Container, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The line of a template that printed a line."""
+
+    file: int
+    """Index of the template."""
+    line: int
+    """1-based."""
+    text: str
+    """What stands on it literally, each action as ``\\0``; empty where the printed line is not written there."""
+
+    def column(self, step: str | int) -> int | None:
+        """1-based, of a key or list item that is written on it; 1 where an action before it hides the column."""
+        found = (
+            re.search(rf"(?<![\w.-])[\"']?{re.escape(step)}[\"']?\s*:", self.text) if isinstance(step, str) else None
+        )
+        if isinstance(step, int):
+            found = re.search(r"[^\s\0]", self.text)
+        if found is None:
+            return None
+        return 1 if "\0" in self.text[: found.start()] else found.start() + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Printed:
+    """The way from a rendered object to the lines of its templates."""
+
+    marks: Mark
+    """In the rendered text."""
+    lines: Mapping[int, Written]
+    """By line of the rendered text; those whose origin is proven."""
+    files: tuple[str, ...]
+    """The templates, POSIX, relative to the root."""
+
+    def locate(self, path: FieldPath) -> Location | None:
+        """The template line of ``path``, or of its nearest existing parent whose line is known."""
+        for depth in range(len(path), 0, -1):
+            mark, found = self.marks.at(path[:depth])
+            written = self.lines.get(mark.line)
+            if found == depth and written is not None:
+                column = written.column(path[depth - 1])
+                exact = column is not None and depth == len(path)
+                precision = Precision.EXACT if exact else Precision.ENCLOSING
+                path_ = self.files[written.file]
+                return Location(path=path_, line=written.line, column=column or 1, precision=precision)
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resource:
     """One Kubernetes object, read from one document."""
@@ -107,6 +156,8 @@ class Resource:
     value: Mapping[str, Json]
     marks: Mark | None
     """None where the text was rendered: its lines are not the user's."""
+    printed: Printed | None = None
+    """Of a rendered object: where its lines were written, as far as that is proven."""
     location: Location
     """Of the object's first line."""
     digest: str
@@ -124,6 +175,8 @@ class Resource:
 
     def locate(self, path: FieldPath | None) -> Location:
         """The line of ``path``, or of its nearest existing parent."""
+        if path is not None and self.printed is not None:
+            return self.printed.locate(path) or self.location
         if path is None or self.marks is None:
             return self.location
         mark, depth = self.marks.at(path)

@@ -39,7 +39,7 @@ SCHEMA_FILE = Path(__file__).with_name("audit.schema.json")
 TOOL = "hardening-gate"
 REMEDY = "Write one with `hardening-gate scan --format json=FILE`."
 
-PIECE = 1000
+PIECE = 100
 """Rows of a list that are made into text at a time."""
 
 Row = dict[str, Any]

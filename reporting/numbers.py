@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from fractions import Fraction
 
-from model.audit import Score
+from model.audit import Result, Score
+from model.control import Severity
 
 NOT_AVAILABLE = "n/a"
 
@@ -30,3 +33,21 @@ def delta(before: Score, after: Score) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 finding``, ``2 findings``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """``3.4``: how many of 100 points of a score ``part`` is, rounded; little is not nothing: ``0.04``."""
+    if not part or not whole:
+        return "0"
+    hundredths = (20_000 * part + whole) // (2 * whole)
+    if hundredths < 10:
+        return f"0.{max(1, hundredths):02}"
+    tenths = (2_000 * part + whole) // (2 * whole)
+    return f"{tenths // 10}.{tenths % 10}"
+
+
+def severities(results: Iterable[Result]) -> str:
+    """``7 (1 critical, 2 high, 4 low)``."""
+    counts = Counter(result.severity for result in results)
+    words = ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
+    return f"{sum(counts.values()):,} ({words})" if counts else "0"

@@ -19,7 +19,7 @@ from model.audit import Audit, Result, ResultStatus
 from model.control import Control, Severity
 from model.resource import Failure
 from reporting.audit_json import TOOL
-from reporting.text import SarifText, sarif_text
+from reporting.text import SarifText, json_text, sarif_text
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 MOST_RESULTS = 5000
@@ -58,7 +58,7 @@ def render(audit: Audit, controls: Mapping[str, Control], category: str = TOOL) 
         ],
     )
     log = _plain(sarif.SarifLog(version="2.1.0", schema_uri=SCHEMA, runs=[run]))
-    return json.dumps(log, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return json_text(json.dumps(log, ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
 
 
 def _driver(audit: Audit, controls: Iterable[Control]) -> sarif.ToolComponent:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from model.audit import ALL_OF_PODS, Audit, Comparison, Result, ResultStatus, Verdict, VerdictWord
 from model.control import Control, Severity
 from model.resource import Failure
-from reporting.numbers import count, delta, percent
+from reporting.numbers import count, delta, percent, severities
+from reporting.rows import Group, Row, groups_of, rows_of
 from reporting.text import Terminal, line, terminal
 
 PLACES = 3
@@ -48,8 +47,6 @@ class Table:
     """A report for the terminal; ``colour`` only where a person looks."""
 
     controls: Mapping[str, Control]
-    names: Mapping[str, str]
-    """By ``AuditedResource.id``: ``Kind/namespace/name``."""
     colour: bool
 
     def render(self, head: Audit, comparison: Comparison | None, verdict: Verdict) -> str:
@@ -72,63 +69,46 @@ class Table:
             yield terminal("  {}: {} (limit: {}). {}", reason.rule, reason.number, reason.limit, reason.remedy)
 
     def _difference(self, comparison: Comparison) -> Iterator[Terminal]:
-        yield from self._groups("New", comparison.introduced)
-        yield from self._groups("New to us: base could not be judged there", comparison.newly_visible)
-        yield from self._groups("Resolved", comparison.resolved, remedy=False)
-        yield from self._groups("Lost: head could not be judged there", comparison.uncompared, remedy=False)
+        base, head = comparison.base, comparison.head
+        yield from self._groups("New", comparison.introduced, head)
+        yield from self._groups("New to us: base could not be judged there", comparison.newly_visible, head)
+        yield from self._groups("Resolved", comparison.resolved, base, remedy=False)
+        yield from self._groups("Lost: head could not be judged there", comparison.uncompared, base, remedy=False)
         if comparison.persisting:
             yield Terminal("")
-            yield terminal("{} {}", self._paint("Unchanged", BOLD), by_severity(comparison.persisting))
+            yield terminal("{} {}", self._paint("Unchanged", BOLD), severities(comparison.persisting))
 
     def _findings(self, head: Audit) -> Iterator[Terminal]:
         failed = [result for result in head.results if result.status is ResultStatus.FAILED]
-        yield from self._groups("Findings", failed)
+        yield from self._groups("Findings", failed, head)
 
-    def _groups(self, title: str, results: Sequence[Result], *, remedy: bool = True) -> Iterator[Terminal]:
+    def _groups(self, title: str, results: Sequence[Result], of: Audit, *, remedy: bool = True) -> Iterator[Terminal]:
         if not results:
             return
         yield Terminal("")
-        yield terminal("{} {}", self._paint(title, BOLD), by_severity(results))
-        groups = _by_control(results)
-        for control, members in groups[:MOST_CONTROLS]:
-            yield from self._group(self.controls[control], members, remedy=remedy)
+        yield terminal("{} {}", self._paint(title, BOLD), severities(results))
+        groups = groups_of(rows_of(results, of))
+        for group in groups[:MOST_CONTROLS]:
+            yield from self._group(self.controls[group.control], group, remedy=remedy)
         if len(groups) > MOST_CONTROLS:
             left = groups[MOST_CONTROLS:]
             yield terminal(
                 "  … and {} of {}: see --format json=FILE or --output DIR",
-                count(sum(len(members) for _, members in left), "finding"),
+                count(sum(group.results for group in left), "finding"),
                 count(len(left), "more control"),
             )
 
-    def _group(self, control: Control, results: Sequence[Result], *, remedy: bool) -> Iterator[Terminal]:
-        severity = results[0].severity
-        word = self._paint(f"{severity:<8}", SEVERITY_COLOURS.get(severity, DIM))
+    def _group(self, control: Control, group: Group, *, remedy: bool) -> Iterator[Terminal]:
+        word = self._paint(f"{group.severity:<8}", SEVERITY_COLOURS.get(group.severity, DIM))
         yield terminal("  {}  {}  {}", word, self._paint(control.id, BOLD), control.title)
-        for result in results[:PLACES]:
-            yield terminal("            {}", self._place(result))
-        if len(results) > PLACES:
-            yield terminal("            … and {} more", len(results) - PLACES)
+        for row in group.rows[:PLACES]:
+            yield terminal("            {}", _place(row))
+        if len(group.rows) > PLACES:
+            yield terminal("            … and {} more", len(group.rows) - PLACES)
         if remedy:
             first, *rest = textwrap.wrap(control.remedy, WIDTH)
             yield terminal("            {} {}", self._paint("fix:", GREEN), first)
             yield from (terminal("                 {}", words) for words in rest)
-
-    def _place(self, result: Result) -> Terminal:
-        container = terminal(" · {}", result.container) if result.container else Terminal("")
-        verdicts: dict[str, set[str]] = {"failed": set(), "passed": set()}
-        for witness in result.witnesses:
-            verdicts[witness.verdict].add(witness.scanner)
-        against = f"; {', '.join(sorted(verdicts['passed']))} disagrees" if verdicts["passed"] else ""
-        return terminal(
-            "{}:{}  {}{}: {}  [{}{}]",
-            result.location.path,
-            result.location.line,
-            self.names.get(result.resource, result.resource),
-            container,
-            result.message,
-            ", ".join(sorted(verdicts["failed"])),
-            against,
-        )
 
     def _failures(self, failures: Sequence[Failure]) -> Iterator[Terminal]:
         if not failures:
@@ -148,7 +128,7 @@ class Table:
         if waived or head.unused_waivers or head.expired_waivers:
             yield Terminal("")
         if waived:
-            yield terminal("{} {}", self._paint("Waived", BOLD), by_severity(waived))
+            yield terminal("{} {}", self._paint("Waived", BOLD), severities(waived))
         for waiver in head.expired_waivers:
             yield terminal("  expired {}: {} on {}", waiver.expires, waiver.control, waiver.resource or "*")
         for waiver in head.unused_waivers:
@@ -160,8 +140,9 @@ class Table:
         if rows:
             yield Terminal("")
             yield terminal("{} {}", self._paint("Not judged", BOLD), len(rows))
+        names = head.names
         for row in rows[:MOST_FAILURES]:
-            yield terminal("  {}  {}", self.names.get(row.resource, row.resource), row.reason)
+            yield terminal("  {}  {}", names.get(row.resource, row.resource), row.reason)
 
     def _coverage(self, head: Audit) -> Iterator[Terminal]:
         coverage = head.coverage
@@ -182,13 +163,6 @@ class Table:
         return Terminal(f"\x1b[{colour}m{clean}\x1b[0m") if self.colour else clean
 
 
-def by_severity(results: Iterable[Result]) -> Terminal:
-    """``7 (1 critical, 2 high, 4 low)``."""
-    counts = Counter(result.severity for result in results)
-    words = ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
-    return terminal("{} ({})", sum(counts.values()), words)
-
-
 def _never_scanned(head: Audit, verdict: Verdict) -> Terminal:
     """What the policy lets pass unscanned stays in the verdict line."""
     if not head.unscanned or verdict.word is VerdictWord.INCOMPLETE:
@@ -198,7 +172,7 @@ def _never_scanned(head: Audit, verdict: Verdict) -> Terminal:
 
 def _score(head: Audit) -> Terminal:
     failed = [result for result in head.results if result.status is ResultStatus.FAILED]
-    findings = by_severity(failed) if failed else Terminal("none")
+    findings = severities(failed) if failed else "none"
     return terminal("score {}; findings: {}", percent(head.score), findings)
 
 
@@ -213,9 +187,22 @@ def _scores(head: Audit, comparison: Comparison) -> Terminal:
     )
 
 
-def _by_control(results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
-    """Groups, worst first, larger before smaller."""
-    ordered = sorted(results, key=lambda result: result.control)
-    groups = [(control, list(members)) for control, members in groupby(ordered, key=lambda result: result.control)]
-    severities = list(Severity)
-    return sorted(groups, key=lambda group: (severities.index(group[1][0].severity), -len(group[1]), group[0]))
+def _place(row: Row) -> Terminal:
+    result = row.shown
+    container = terminal(" · {}", result.container) if result.container else Terminal("")
+    where = terminal(" in {}", ", ".join(row.environments)) if row.environments else Terminal("")
+    verdicts: dict[str, set[str]] = {"failed": set(), "passed": set()}
+    for witness in result.witnesses:
+        verdicts[witness.verdict].add(witness.scanner)
+    against = f"; {', '.join(sorted(verdicts['passed']))} disagrees" if verdicts["passed"] else ""
+    return terminal(
+        "{}:{}  {}{}{}: {}  [{}{}]",
+        result.location.path,
+        result.location.line,
+        row.name,
+        container,
+        where,
+        result.message,
+        ", ".join(sorted(verdicts["failed"])),
+        against,
+    )

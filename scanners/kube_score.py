@@ -1,4 +1,4 @@
-"""kube-score looks across objects (see ``scanners/sharing.py``). An object that it cannot read ends a run: it is omitted."""
+"""kube-score looks across objects (see ``scanners/sharing.py``). An object that it cannot read is left out of its run."""
 
 from __future__ import annotations
 

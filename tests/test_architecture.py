@@ -88,6 +88,14 @@ def test_only_process_starts_processes(name: str) -> None:
     assert {room for room, path in sources() for _, module in imports(path) if module == name} <= {"process"}
 
 
+@pytest.mark.parametrize("name", ["requests", "urllib3", "http", "httpx", "aiohttp"])
+def test_only_registries_and_what_publishes_speak_http(name: str) -> None:
+    assert {room for room, path in sources() for _, module in imports(path) if module == name} <= {
+        "registries",
+        "reporting",
+    }
+
+
 def test_only_the_settings_read_the_environment() -> None:
     readers = {
         str(path.relative_to(ROOT))

@@ -93,6 +93,7 @@ def test_a_file_that_does_not_parse_is_incomplete_and_the_others_are_scanned(tre
     assert scan("head", "--allow-incomplete", cwd=tree).returncode == 0
 
 
+@pytest.mark.threat("P4")
 def test_a_scanner_that_is_absent_is_exit_4_before_anything_is_scanned(tree: Path) -> None:
     run = gate("scan", tree / "head", cwd=tree, environment={"HARDENING_GATE_HOME": str(tree / "empty")})
     assert (run.returncode, run.stdout) == (4, "")
@@ -112,6 +113,7 @@ def test_the_action_tells_the_next_steps_that_there_is_no_verdict(tree: Path) ->
     assert outputs.read_text(encoding="utf-8") == "verdict=error\n"
 
 
+@pytest.mark.threat("F1")
 def test_a_path_that_is_a_link_is_refused_and_never_followed(tree: Path) -> None:
     (tree / "environ.yaml").symlink_to("/proc/self/environ")
     (tree / "linked").symlink_to(tree / "base")
@@ -120,6 +122,7 @@ def test_a_path_that_is_a_link_is_refused_and_never_followed(tree: Path) -> None
         assert (run.returncode, "symbolic link" in run.stdout) == (3, True), run.stdout
 
 
+@pytest.mark.threat("F1", "S6")
 def test_a_folder_that_became_a_link_to_elsewhere_is_not_a_better_folder(tree: Path) -> None:
     (tree / "head" / "deploy").symlink_to(tree / "base")
     assert scan("head", "--base", "base", cwd=tree).returncode == 3
@@ -146,6 +149,7 @@ def test_a_full_disk_on_standard_output_is_exit_4() -> None:
     assert (run.returncode, run.stderr.count("\n")) == (4, 2)
 
 
+@pytest.mark.threat("O9")
 def test_a_defect_of_ours_is_exit_4_and_shows_no_value(tree: Path) -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import entrypoint, verbs.scan as scan\n"
@@ -197,6 +201,7 @@ def test_the_command_line_wins_over_the_configuration(tree: Path) -> None:
     assert scan("head", "--fail-under", "1", cwd=tree).returncode == 0
 
 
+@pytest.mark.threat("S5")
 def test_policy_base_reads_the_configuration_of_base(tree: Path) -> None:
     (tree / ".hardening-gate.yaml").write_text("version: 1\ngate: {fail_under: 1}\n", encoding="utf-8")
     (tree / "base" / ".hardening-gate.yaml").write_text("version: 1\ngate: {fail_under: 99}\n", encoding="utf-8")
@@ -204,6 +209,7 @@ def test_policy_base_reads_the_configuration_of_base(tree: Path) -> None:
     assert scan("head", "--base", "base", "--policy", "base", cwd=tree).returncode == 1
 
 
+@pytest.mark.threat("S5")
 def test_a_configuration_of_head_that_makes_no_sense_blocks_while_that_of_base_counts(tree: Path) -> None:
     (tree / ".hardening-gate.yaml").write_text("version: 1\ngate: {fail_undr: 1}\n", encoding="utf-8")
     run = scan("head", "--base", "base", "--policy", "base", cwd=tree)
@@ -229,6 +235,7 @@ def test_the_baseline_standard_asks_for_no_more_than_the_baseline_standard(
 
 
 @pytest.mark.tools
+@pytest.mark.threat("S8")
 def test_what_a_scanner_never_saw_on_either_side_is_existing_and_passes_with_a_word(tree: Path) -> None:
     broken = "---\napiVersion: v1\nkind: Service\nmetadata: {name: broken}\nspec: {ports: nonsense}\n"
     for side in ("base", "head"):
@@ -309,6 +316,7 @@ def test_the_passed_results_are_kept_only_when_asked_for(tree: Path) -> None:
     assert {row["status"] for row in audit(tree, "head", "--all-results")["results"]} == {"failed", "passed"}
 
 
+@pytest.mark.threat("O9")
 def test_no_secret_of_a_manifest_and_no_environment_of_ours_is_in_any_output(tree: Path) -> None:
     env = f"env: [{{name: DB_PASSWORD, value: {CANARY}}}, {{name: URL, value: 'https://u:{CANARY}@db/x'}}]"
     (tree / "head" / "web.yaml").write_text(POD.replace("EXTRA", env), encoding="utf-8")
@@ -318,6 +326,7 @@ def test_no_secret_of_a_manifest_and_no_environment_of_ours_is_in_any_output(tre
     assert CANARY not in run.stdout + run.stderr + written
 
 
+@pytest.mark.threat("F4", "O6")
 def test_a_hostile_file_name_reaches_no_stream_as_a_command(tree: Path) -> None:
     evil = "x\n::error::owned##[set-output name=verdict]passed.yaml"
     (tree / "head" / evil).write_text(BAD, encoding="utf-8")
@@ -334,6 +343,7 @@ def test_modules_of_the_current_folder_never_count(tree: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 @pytest.mark.tools
+@pytest.mark.threat("P16")
 def test_a_signal_ends_the_run_within_a_second_children_included(number: signal.Signals) -> None:
     words = [sys.executable, str(ROOT / "entrypoint.py"), "scan", str(SHOP / "worse"), "--scanners", "trivy"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -111,6 +111,7 @@ def python(text: str, *arguments: str, environment: Mapping[str, str] | None = N
 # What a child is told, and what it can find out
 
 
+@pytest.mark.threat("H7", "P5")
 def test_a_child_knows_the_variables_that_we_give_it_and_no_others(bench: Bench) -> None:
     told = variables(bench.run("exec /usr/bin/env -0", environment={"EXTRA": "1"}))
     shell = {"PWD", "OLDPWD", "SHLVL", "_"}
@@ -126,11 +127,13 @@ def test_every_place_that_a_child_is_told_lies_in_the_private_folder_and_is_gone
     assert not any(place.exists() for place in places)
 
 
+@pytest.mark.threat("H7")
 def test_what_one_child_leaves_in_its_home_the_next_one_does_not_find(bench: Bench) -> None:
     bench.run('echo plugin >"$HOME/.plugin"')
     assert bench.run('exec /bin/ls -A "$HOME"').stdout.split() == [b"tmp"]
 
 
+@pytest.mark.threat("P5")
 def test_a_child_finds_our_canary_nowhere_in_proc() -> None:
     text = """
 import os, sys
@@ -149,6 +152,7 @@ with Sandbox() as sandbox, sandbox.folder('x') as folder:
     assert "Permission denied" in out
 
 
+@pytest.mark.threat("P5")
 def test_a_child_is_nobody_where_we_are_root_and_we_ourselves_else(bench: Bench) -> None:
     status = bench.run("exec /bin/cat /proc/self/status").stdout.decode()
     field = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
@@ -161,6 +165,7 @@ def test_a_child_is_nobody_where_we_are_root_and_we_ourselves_else(bench: Bench)
     assert field["NoNewPrivs"] == "1"
 
 
+@pytest.mark.threat("P5")
 def test_a_child_of_root_reads_nothing_of_roots_and_a_child_of_an_ordinary_user_what_is_the_users(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -175,6 +180,7 @@ def test_a_child_of_root_reads_nothing_of_roots_and_a_child_of_an_ordinary_user_
     assert done.stderr.count("ermission denied") == 3
 
 
+@pytest.mark.threat("P5")
 def test_a_child_inherits_no_descriptor_of_ours(bench: Bench, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(CANARY, encoding="utf-8")
@@ -185,6 +191,7 @@ def test_a_child_inherits_no_descriptor_of_ours(bench: Bench, tmp_path: Path) ->
     assert b"/dev/null" in done.stdout
 
 
+@pytest.mark.threat("P2")
 def test_a_child_has_no_terminal_and_nothing_to_read(bench: Bench) -> None:
     done = bench.run("/bin/cat; (: </dev/tty) 2>/dev/null || echo no terminal")
     assert (done.end, done.stdout) == (End.EXITED, b"no terminal\n")
@@ -205,6 +212,7 @@ def test_no_child_starts_outside_the_private_folder(sandbox: Sandbox, tmp_path: 
 # How a child is named
 
 
+@pytest.mark.threat("P1")
 def test_arguments_reach_the_child_as_they_are(bench: Bench) -> None:
     words = ("--as=1", "-o", "--", "", "a b", "$(id)", "*", "--output-format=human", "-\n", "\udcff")
     done = bench.run("printf '%s\\0' \"$@\"", *words)
@@ -277,6 +285,7 @@ def test_a_signal_that_ends_a_child_is_told(bench: Bench) -> None:
     ],
     ids=["hangs", "ignores signals", "closes its pipes", "chats", "stops itself"],
 )
+@pytest.mark.threat("P2")
 def test_a_child_that_does_not_end_is_ended(bench: Bench, text: str) -> None:
     done = bench.run(text, limits=Limits(seconds=0.5))
     assert (done.end, done.exit_code) == (End.TIMED_OUT, 128 + signal.SIGKILL)
@@ -300,6 +309,7 @@ def test_what_was_printed_before_the_time_ran_out_is_kept(bench: Bench) -> None:
     ids=["background", "own session", "daemon", "daemon of a daemon", "own group", "daemon without environment"],
 )
 @pytest.mark.parametrize("hang", [False, True], ids=["child ends", "child is ended"])
+@pytest.mark.threat("P2")
 def test_nothing_outlives_a_child(bench: Bench, text: str, *, hang: bool) -> None:
     done = bench.run(f"{text}\n{BUSY if hang else ''}", limits=Limits(seconds=1.5))
     assert done.end is (End.TIMED_OUT if hang else End.EXITED)
@@ -308,6 +318,7 @@ def test_nothing_outlives_a_child(bench: Bench, text: str, *, hang: bool) -> Non
     assert [pid for pid in pids(done) if alive(pid)] == []
 
 
+@pytest.mark.threat("P2")
 def test_a_whole_tree_of_processes_ends(bench: Bench) -> None:
     tree = (
         "echo $$; for i in 1 2 3 4 5 6; do (/bin/sleep 300 & echo $!; exec /bin/sleep 300) & done; exec /bin/sleep 300"
@@ -364,6 +375,7 @@ def test_an_exception_in_the_middle_of_a_run_leaves_no_child(bench: Bench, monke
 # What a child may print
 
 
+@pytest.mark.threat("P2", "P11")
 def test_gigabytes_of_output_end_a_child_and_only_the_limit_is_kept(bench: Bench) -> None:
     done = bench.run("exec /usr/bin/yes", limits=Limits(seconds=30, output=1_000_001))
     assert (done.end, len(done.stdout)) == (End.TOO_MUCH_OUTPUT, 1_000_001)
@@ -376,6 +388,7 @@ def test_output_of_exactly_the_limit_is_not_too_much(bench: Bench) -> None:
     assert bench.run(text, limits=Limits(seconds=30, output=299_999)).end is End.TOO_MUCH_OUTPUT
 
 
+@pytest.mark.threat("P2")
 def test_of_a_flood_on_standard_error_beginning_and_end_are_kept(bench: Bench) -> None:
     done = bench.run("exec >&2; echo first; /usr/bin/yes middle | /usr/bin/head -c 3000000; echo; echo last")
     assert done.stderr.startswith("first\nmiddle\n")
@@ -389,6 +402,7 @@ def test_a_short_standard_error_is_kept_whole(bench: Bench) -> None:
     assert done.stderr == "\0" * 60000
 
 
+@pytest.mark.threat("P3")
 def test_output_that_is_not_utf_8_is_kept_as_bytes_and_replaced_in_standard_error(bench: Bench) -> None:
     done = bench.run("printf '\\377\\000\\303'; printf 'a\\377b' >&2")
     assert (done.stdout, done.stderr) == (b"\xff\0\xc3", "a\N{REPLACEMENT CHARACTER}b")
@@ -397,6 +411,7 @@ def test_output_that_is_not_utf_8_is_kept_as_bytes_and_replaced_in_standard_erro
 # What a child may use
 
 
+@pytest.mark.threat("H2", "P2")
 def test_the_limits_hold_in_the_child(bench: Bench) -> None:
     text = "exec /bin/cat /proc/self/limits"
     rows = bench.run(text, limits=Limits(seconds=10, memory=1 << 30, file_size=1 << 20)).stdout.decode()
@@ -410,6 +425,7 @@ def test_the_limits_hold_in_the_child(bench: Bench) -> None:
     assert not ROOT or limits["processes"] == (str(PROCESSES),) * 2
 
 
+@pytest.mark.threat("H2")
 def test_a_child_that_eats_memory_fails(bench: Bench) -> None:
     done = bench.run(
         "exec /bin/dd if=/dev/zero of=/dev/null bs=600M count=1", limits=Limits(seconds=30, memory=256 << 20)
@@ -418,12 +434,14 @@ def test_a_child_that_eats_memory_fails(bench: Bench) -> None:
     assert "memory" in done.stderr
 
 
+@pytest.mark.threat("F6")
 def test_a_child_that_writes_a_big_file_is_ended(bench: Bench) -> None:
     text = "exec /bin/dd if=/dev/zero of=big bs=1M count=50"
     done = bench.run(text, limits=Limits(seconds=30, file_size=1 << 20))
     assert (done.end, done.exit_code) == (End.SIGNALLED, 128 + signal.SIGXFSZ)
 
 
+@pytest.mark.threat("F6")
 def test_a_child_that_fills_the_disk_is_ended(tmp_path: Path) -> None:
     sizes = iter([RESERVE] * 3)
     with Sandbox(free=lambda _: next(sizes, 0)) as sandbox, sandbox.folder("work") as folder:
@@ -431,6 +449,7 @@ def test_a_child_that_fills_the_disk_is_ended(tmp_path: Path) -> None:
     assert done.end is End.DISK_FULL
 
 
+@pytest.mark.threat("F6")
 def test_without_free_space_nothing_begins_and_nothing_stays(tmp_path: Path) -> None:
     place = open_folder(tmp_path)
     with pytest.raises(EnvironmentBrokenError, match="Only 255 MiB are free") as raised:
@@ -463,6 +482,7 @@ def test_a_temporary_folder_that_the_children_cannot_enter_is_told(tmp_path: Pat
 
 
 @pytest.mark.parametrize("capability", ["setuid", "setgid", "kill", "chown", "dac_override"])
+@pytest.mark.threat("P5")
 def test_root_that_cannot_confine_children_starts_none_and_an_ordinary_user_needs_no_capability(
     capability: str,
 ) -> None:
@@ -481,6 +501,7 @@ def test_root_that_cannot_confine_children_starts_none_and_an_ordinary_user_need
 # What remains
 
 
+@pytest.mark.threat("F6")
 def test_leaving_removes_everything_that_children_have_locked_linked_and_nested(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "kept").write_text("kept", encoding="utf-8")
@@ -500,6 +521,7 @@ def test_leaving_removes_everything_that_children_have_locked_linked_and_nested(
     assert (tmp_path / "outside").stat().st_mode == mode
 
 
+@pytest.mark.threat("F6")
 def test_leaving_removes_folders_nested_deeper_than_a_path_may_be_long(bench: Bench) -> None:
     deep = "d/" * 1500
     done = bench.run(f"for i in 1 2 3; do /bin/mkdir -p {deep} && cd -P {deep} 2>/dev/null; done; echo x >x; echo made")
@@ -525,6 +547,7 @@ def test_folders_of_one_name_are_different(sandbox: Sandbox) -> None:
         assert one != other
 
 
+@pytest.mark.threat("P16")
 def test_closing_ends_children_of_other_threads_and_no_more_are_started(tmp_path: Path) -> None:
     sandbox = Sandbox()
     bench = Bench(sandbox, tmp_path)
@@ -558,6 +581,7 @@ HANDLERS = {
 @pytest.mark.parametrize("handler", HANDLERS.values(), ids=list(HANDLERS))
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("threads", [0, 3])
+@pytest.mark.threat("P16")
 def test_a_signal_ends_us_and_all_children_within_a_second(handler: str, number: signal.Signals, threads: int) -> None:
     text = f"""
 import os, signal, sys, time

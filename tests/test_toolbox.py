@@ -68,6 +68,7 @@ def test_a_tool_lies_below_the_home_under_its_name_and_version(shed: Shed) -> No
     assert shed.toolbox().pin("drill").version == "1.2.0"
 
 
+@pytest.mark.threat("P4")
 def test_a_tool_on_path_is_not_found(shed: Shed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "drill").write_text("#!/bin/sh\necho drill v1.2.0\n", encoding="utf-8")
     (tmp_path / "drill").chmod(0o755)
@@ -104,11 +105,13 @@ def test_the_version_is_asked_once(shed: Shed, sandbox: Sandbox) -> None:
         ("/usr/bin/yes 'drill v1.2.0'", "ended so: printed too much"),
     ],
 )
+@pytest.mark.threat("P4")
 def test_any_other_answer_is_a_broken_environment(shed: Shed, sandbox: Sandbox, text: str, said: str) -> None:
     shed.put(text)
     assert said in broken(shed.toolbox(), sandbox)
 
 
+@pytest.mark.threat("P4")
 def test_an_absent_tool_is_a_broken_environment(shed: Shed, sandbox: Sandbox) -> None:
     assert "is not at" in broken(shed.toolbox(), sandbox)
 
@@ -153,6 +156,8 @@ def test_our_own_pins_name_the_tools_that_the_product_uses(tmp_path: Path) -> No
     assert PINS.is_file()
     assert toolbox.names == tuple(sorted(toolbox.names))
     assert {"helm", "kube-score", "kustomize", "polaris", "trivy"} <= set(toolbox.names)
+    assert "crane" not in toolbox.names, "only our tests need it"
+    assert toolbox.pin("crane").is_for_tests
     assert all(toolbox.pin(name).version_answer.count(toolbox.pin(name).version) for name in toolbox.names)
 
 

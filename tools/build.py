@@ -73,6 +73,8 @@ class Pin:
     version_arguments: tuple[str, ...]
     version_answer: str
     """A line of the answer starts so."""
+    purpose: str = "users"
+    """``tests``: only the tests of this project start it."""
 
     @property
     def label(self) -> str:
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], stream: TextIO) -
     pins = read_pins(HERE / "pins.json")
     options = parse(arguments, [pin.name for pin in pins])
     home = Path(options.home).absolute() if options.home else default_home(environ)
-    wanted = [pin for pin in pins if not options.names or pin.name in options.names]
+    wanted = [pin for pin in pins if is_wanted(pin, options)]
     progress = Progress(stream)
     try:
         build_absent(wanted, home, environ, progress)
@@ -107,10 +109,18 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], stream: TextIO) -
     return 0
 
 
+def is_wanted(pin: Pin, options: argparse.Namespace) -> bool:
+    """Whether it was named; where nothing was, whether its users need it."""
+    if options.names:
+        return pin.name in options.names
+    return options.tests or pin.purpose != "tests"
+
+
 def parse(arguments: Sequence[str], known: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="tools/build.py", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; none: all of them")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; none: what users need")
+    parser.add_argument("--tests", action="store_true", help="what only the tests of this project need, too")
     parser.add_argument("--home", metavar="DIR", help="instead of HARDENING_GATE_HOME")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(known))

@@ -54,10 +54,14 @@ def settle(wanted: ScanSettings, catalogue: Catalogue, head_root: Path, base_roo
     )
 
 
-def stated(wanted: DepsSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None) -> Policy:
-    """The policy as the configuration that counts states it. Raises UsageError for one that makes no sense."""
+def stated(
+    wanted: DepsSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None
+) -> tuple[Policy, Sources]:
+    """Policy and sources, as the configurations that count state them. Raises UsageError."""
     head, base = _both(wanted, catalogue, head_root, base_root)
-    return (head if wanted.policy == "head" else base).policy
+    is_head = wanted.policy == "head"
+    sources = settle_sources(head.sources, base.sources, head_root, may_narrow=is_head)
+    return (head if is_head else base).policy, sources
 
 
 def _both(

@@ -8,18 +8,38 @@ from model.finding import Opinion, Scan, ScanStatus
 from model.resource import Resource
 from scanners.base import ScanContext, Scope
 from scanners.native import (
+    api_versions,
+    autoscaling,
     capabilities,
     commands,
+    configmaps,
+    dangling,
+    disruption,
+    fields,
+    guarantees,
     host,
     identity,
     images,
+    ingress,
     kernel,
+    labels,
     metadata,
+    ownership,
+    policies,
+    ports,
     privileges,
     probes,
+    programs,
+    quotas,
     requests,
+    sandboxes,
+    scheduling,
+    secret_objects,
     secrets,
+    services,
+    storage,
     volumes,
+    workloads,
 )
 from scanners.native.engine import CHECKS, Neighbours, look
 
@@ -27,21 +47,41 @@ __all__ = ["NAME", "RULES", "TOOL", "TOPICS", "scan", "supports"]
 
 NAME: str = "native"
 TOOL: str | None = None
-VERSION = "2"
+VERSION = "3"
 """Of the rule set: moves when a verdict on the same object may change."""
 TOPICS = (
+    api_versions,
+    autoscaling,
     capabilities,
     commands,
+    configmaps,
+    dangling,
+    disruption,
+    fields,
+    guarantees,
     host,
     identity,
     images,
+    ingress,
     kernel,
+    labels,
     metadata,
+    ownership,
+    policies,
+    ports,
     privileges,
     probes,
+    programs,
+    quotas,
     requests,
+    sandboxes,
+    scheduling,
+    secret_objects,
     secrets,
+    services,
+    storage,
     volumes,
+    workloads,
 )
 RULES = CHECKS.ids
 
@@ -51,12 +91,14 @@ def supports(resource: Resource) -> bool:  # noqa: ARG001 the Protocol's signatu
     return True
 
 
-def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:  # noqa: ARG001 the Protocol's signature
+def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
     """What our checks say about each object."""
     opinions: dict[Resource, Opinion] = {}
+    context.progress(NAME, more=sum(len(scope.resources) for scope in scopes))
     for scope in scopes:
-        neighbours = Neighbours.of(scope.resources)
+        neighbours = Neighbours.of(scope.resources, context.kube_version)
         opinions |= {resource: look(resource, neighbours) for resource in scope.resources}
+        context.progress(NAME, done=len(scope.resources))
     return Scan(
         scanner=NAME,
         version=VERSION,

@@ -1,7 +1,7 @@
 """Runs checks over resources: what a check is, what it looks at, and how its flaws become an opinion.
 
-A check sees the objects of its scope, never those of another. One that finds no flaw has passed its subject explicitly.
-It knows nothing of applicability, severity or score.
+A check sees the objects of its scope, never those of another. One that finds no flaw has passed its subject explicitly;
+a survey says itself which of its controls it has judged. It knows nothing of applicability, severity or score.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from model.finding import OBJECT, Finding, Opinion
 from model.resource import Container, Pod, Resource, ResourceRef
 from model.values import FieldPath, Json, mapping
 
 Step = str | int
+Derived = TypeVar("Derived")
 
 
 class Flaw(NamedTuple):
@@ -29,21 +30,51 @@ class Flaw(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Neighbours:
-    """The objects of one scope, by identity: two documents may share one."""
+    """The objects of one scope, by identity: two documents may share one; and the Kubernetes they are meant for."""
 
+    kube_version: str = ""
+    """``major.minor``; empty where nobody says: then the newest that a check knows."""
     _objects: dict[ResourceRef, list[Resource]] = field(default_factory=dict)
+    _derived: dict[Callable[[Neighbours], Any], Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, resources: Iterable[Resource]) -> Neighbours:
+    def of(cls, resources: Iterable[Resource], kube_version: str = "") -> Neighbours:
         """All of them know each other."""
-        neighbours = cls()
+        neighbours = cls(kube_version=kube_version)
         for resource in resources:
             neighbours._objects.setdefault(resource.ref, []).append(resource)
         return neighbours
 
+    @property
+    def all(self) -> Iterator[Resource]:
+        """Every object, those of one identity together."""
+        return iter(self)
+
+    def __iter__(self) -> Iterator[Resource]:
+        """Every object, those of one identity together."""
+        return (resource for resources in self._objects.values() for resource in resources)
+
     def named(self, ref: ResourceRef) -> Sequence[Resource]:
         """The objects of that identity, none where the scope does not hold it."""
         return self._objects.get(ref, ())
+
+    def of_kind(self, kind: str) -> Sequence[Resource]:
+        """The objects of that kind, of whatever API group, in order."""
+        return self.derived(_by_kind).get(kind, ())
+
+    def derived(self, build: Callable[[Neighbours], Derived]) -> Derived:
+        """What ``build`` makes of these objects, made once for all checks that ask."""
+        if build not in self._derived:
+            self._derived[build] = build(self)
+        made: Derived = self._derived[build]
+        return made
+
+
+def _by_kind(neighbours: Neighbours) -> Mapping[str, Sequence[Resource]]:
+    kinds: dict[str, list[Resource]] = {}
+    for resource in neighbours:
+        kinds.setdefault(resource.ref.kind, []).append(resource)
+    return kinds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +135,9 @@ class ContainerView:
 
 
 Flaws = Iterator[Flaw]
+Verdicts = Mapping[str, Sequence[Flaw]]
+"""The controls that a survey has judged, each with its flaws; a control that is not in it has no verdict."""
+Survey = Callable[[Resource, Neighbours], Verdicts]
 View = TypeVar("View", ContainerView, PodView, Resource)
 
 
@@ -114,14 +148,22 @@ class Checks:
     container: dict[str, Callable[[ContainerView], Flaws]] = field(default_factory=dict)
     pod: dict[str, Callable[[PodView], Flaws]] = field(default_factory=dict)
     object: dict[str, Callable[[Resource], Flaws]] = field(default_factory=dict)
+    surveys: dict[tuple[str, ...], Survey] = field(default_factory=dict)
+    """By the controls that one look at the object may judge together."""
 
     @property
     def ids(self) -> frozenset[str]:
         """Control ids that have a check."""
-        return frozenset((*self.container, *self.pod, *self.object))
+        return frozenset((*self.container, *self.pod, *self.object, *self.surveyed))
+
+    @property
+    def surveyed(self) -> frozenset[str]:
+        """Control ids that a survey may judge."""
+        return frozenset(control for controls in self.surveys for control in controls)
 
 
 CHECKS = Checks()
+NONE: frozenset[str] = frozenset()
 
 
 def container_check(control: str) -> Callable[[Callable[[ContainerView], Flaws]], Callable[[ContainerView], Flaws]]:
@@ -137,6 +179,17 @@ def pod_check(control: str) -> Callable[[Callable[[PodView], Flaws]], Callable[[
 def object_check(control: str) -> Callable[[Callable[[Resource], Flaws]], Callable[[Resource], Flaws]]:
     """Register a check of one object of any kind."""
     return _register(control, CHECKS.object)
+
+
+def survey(*controls: str) -> Callable[[Survey], Survey]:
+    """Register one look at an object that judges several controls, or, where it cannot know, none."""
+
+    def register(look_at: Survey) -> Survey:
+        assert CHECKS.ids.isdisjoint(controls), f"{sorted(CHECKS.ids.intersection(controls))} have a check already"
+        CHECKS.surveys[controls] = look_at
+        return look_at
+
+    return register
 
 
 def _register(
@@ -156,12 +209,13 @@ def look(resource: Resource, neighbours: Neighbours) -> Opinion:
     passed = {}
     pods = [_pod_view(pod, resource, neighbours) for pod in resource.pods]
     findings += _run(CHECKS.pod, pods, OBJECT)
+    judged = _survey(resource, neighbours, findings)
     failed = frozenset(finding.rule for finding in findings)
-    passed[OBJECT] = _rest("pod" if pods else "object", failed)
+    passed[OBJECT] = _rest("pod" if pods else "object", failed, judged)
     for pod in pods:
         for container in pod.pod.containers:
             found = list(_run(CHECKS.container, [_container_view(container, pod)], container.key))
-            passed[container.key] = _rest("container", frozenset(finding.rule for finding in found))
+            passed[container.key] = _rest("container", frozenset(finding.rule for finding in found), NONE)
             findings += found
     return Opinion(findings=tuple(findings), passed=passed)
 
@@ -173,11 +227,21 @@ def _run(checks: Mapping[str, Callable[[View], Flaws]], views: Iterable[View], s
                 yield Finding(rule=control, container=subject, field=flaw.path, message=flaw.message)
 
 
+def _survey(resource: Resource, neighbours: Neighbours, findings: list[Finding]) -> frozenset[str]:
+    """Add what the surveys find; give the controls that they have judged."""
+    judged: list[str] = []
+    for look_at in CHECKS.surveys.values():
+        for control, flaws in look_at(resource, neighbours).items():
+            judged.append(control)
+            findings += [Finding(rule=control, field=flaw.path, message=flaw.message) for flaw in flaws]
+    return frozenset(judged)
+
+
 @cache
-def _rest(subject: str, failed: frozenset[str]) -> frozenset[str]:
+def _rest(subject: str, failed: frozenset[str], judged: frozenset[str]) -> frozenset[str]:
     """The checks of a kind of subject that did not fail; one set for all subjects with the same answer."""
     ran = {"container": (CHECKS.container,), "pod": (CHECKS.object, CHECKS.pod), "object": (CHECKS.object,)}[subject]
-    return frozenset(control for checks in ran for control in checks) - failed
+    return (frozenset(control for checks in ran for control in checks) | judged) - failed
 
 
 def _pod_view(pod: Pod, resource: Resource, neighbours: Neighbours) -> PodView:

@@ -10,7 +10,7 @@ from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
 PASSWORD_NAME = re.compile(r"(?:passw(?:or)?d|passphrase|(?:^|[_\-.])(?:pass|pwd))[_\-.]?\d{0,3}$", re.IGNORECASE)
 NAME = re.compile(
     r"(?:secret|(?:^|[_\-.]|(?-i:(?<=[a-z])(?=[A-Z])))(?:token|credentials?|auth|erlang_cookie)"
-    r"|(?:api|access|private|secret|signing|encryption|master|storage|account)[_\-.]?key(?:[_\-.]base)?)"
+    r"|(?:api|access|private|secret|signing|encryption|master|storage|account|batch)[_\-.]?key(?:[_\-.](?:base|content))?)"
     r"[_\-.]?\d{0,3}$",
     re.IGNORECASE,
 )
@@ -40,11 +40,11 @@ def secrets_in_env(container: ContainerView) -> Flaws:
     for position, entry in enumerate(sequence(container.value.get("env"))):
         variable = mapping(entry)
         name, value = text(variable.get("name")), text(variable.get("value"))[:MOST]
-        if _is_secret(name, value) or SHAPES.search(value):
+        if is_secret(name, value) or SHAPES.search(value):
             yield Flaw(container.at("env", position, "value"), f"holds a secret in the variable {name[:60]}")
 
 
-def _is_secret(name: str, value: str) -> bool:
+def is_secret(name: str, value: str) -> bool:
     """By the name; a short number is a time or a count, unless the name is a password's."""
     if PLACEHOLDER.match(value):
         return False

@@ -62,6 +62,22 @@ SOCKETS = frozenset(
     }
 )
 """By the name of the file; the last two are pipes of Windows."""
+CLOUD_PLACES = (
+    "/etc/cloud.conf",
+    "/etc/gce.conf",
+    "/etc/kubernetes",
+    "/etc/kubernetes/azure.json",
+    "/etc/kubernetes/cloud-config",
+    "/etc/kubernetes/cloud.conf",
+)
+"""Where the cloud providers' agents keep their access; the folder brings the files along."""
+CLOUD_FOLDERS = re.compile(r"/\.(?:aws|azure|oci|config/gcloud)(?:/|$)|^/gcloud(?:/|$)")
+"""Where their command lines keep it, in whatever home."""
+READ_ONLY_TYPES = frozenset({"configMap", "downwardAPI", "image", "projected", "secret"})
+"""Volumes that no container can write a link into (since Kubernetes 1.9.6)."""
+FIXED_SUBPATH = (1, 23)
+"""The first minor version without CVE-2021-25741 from its start (1.22.2 and patches of older ones have the remedy)."""
+VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})")
 SOCKET_FOLDERS = frozenset(
     {
         f"{run}{folder}"
@@ -107,6 +123,37 @@ def runtime_socket_mount(pod: PodView) -> Flaws:
     for position, _, path in _host_paths(pod):
         if posixpath.basename(path) in SOCKETS or path in SOCKET_FOLDERS:
             yield Flaw(pod.at("volumes", position, "hostPath", "path"), "mounts the socket of the container runtime")
+
+
+@pod_check("cloud-credentials-mount")
+def cloud_credentials_mount(pod: PodView) -> Flaws:
+    """The file, its folder, or a folder of credentials; what lies further up is the matter of sensitive-host-path."""
+    for position, _, path in _host_paths(pod):
+        if path in CLOUD_PLACES or CLOUD_FOLDERS.search(path):
+            steps = ("volumes", position, "hostPath", "path")
+            yield Flaw(pod.at(*steps), f"mounts {path[:80]}, where a node of a cloud keeps its access")
+
+
+@container_check("subpath-symlink-escape")
+def subpath_symlink_escape(container: ContainerView) -> Flaws:
+    """Only where the cluster's kubelets may be old, and of volumes that can be written."""
+    version = VERSION.match(container.pod.neighbours.kube_version)
+    if version is None or (int(version[1]), int(version[2])) >= FIXED_SUBPATH:
+        return
+    harmless = _names_of_read_only_volumes(container.pod)
+    for position, mount in enumerate(sequence(container.value.get("volumeMounts"))):
+        mounted = mapping(mount)
+        for field in ("subPath", "subPathExpr"):
+            if text(mounted.get(field)) and text(mounted.get("name")) not in harmless:
+                path = container.at("volumeMounts", position, field)
+                yield Flaw(path, "mounts a part of a volume, which CVE-2021-25741 leads out of")
+
+
+def _names_of_read_only_volumes(pod: PodView) -> set[str]:
+    volumes = [mapping(volume) for volume in sequence(pod.spec.get("volumes"))]
+    return {
+        text(volume.get("name")) for volume in volumes if any(volume.get(kind) is not None for kind in READ_ONLY_TYPES)
+    }
 
 
 @pod_check("restricted-volume-types")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from manifests import chart_copy
+from manifests import packed as packed_charts
 from manifests.chart_copy import Copier, vendored
 from manifests.charts import read_chart
 from manifests.files import NotReadError
@@ -54,6 +55,7 @@ def test_a_chart_is_copied_as_regular_files_that_others_may_read(write: Write, t
     assert (tmp_path / "copy" / "templates").stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.threat("F1", "H1")
 def test_a_link_or_fifo_refuses_the_chart(write: Write, tmp_path: Path) -> None:
     root = write({"web/Chart.yaml": CHART})
     (root / "web" / "e").symlink_to("/proc/self/environ")
@@ -63,6 +65,7 @@ def test_a_link_or_fifo_refuses_the_chart(write: Write, tmp_path: Path) -> None:
     assert "no regular file" in refused(root, tmp_path / "two")
 
 
+@pytest.mark.threat("F6", "P11")
 def test_a_chart_is_bounded_in_files_and_bytes(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write({"web/Chart.yaml": CHART, **{f"web/{n}": "x" * 100 for n in range(10)}})
     monkeypatch.setattr(chart_copy, "ENTRIES", 5)
@@ -81,6 +84,7 @@ def test_a_local_dependency_is_vendored_unless_it_is_there(write: Write, tmp_pat
 
 
 @pytest.mark.parametrize("place", ["file://../../outside", "file:///etc", "file://../link", "file://../web"])
+@pytest.mark.threat("H6")
 def test_a_local_dependency_stays_inside_of_the_tree_and_ends(write: Write, tmp_path: Path, place: str) -> None:
     (tmp_path / "outside").mkdir()
     root = write({"web/Chart.yaml": f"{CHART}dependencies: [{{name: db, version: 1.0.0, repository: '{place}'}}]\n"})
@@ -119,13 +123,15 @@ def test_a_packed_dependency_is_copied_as_it_is(write: Write, tmp_path: Path) ->
     ],
     ids=range(13),  # the bytes hold the time
 )
+@pytest.mark.threat("F5", "P11")
 def test_a_packed_dependency_that_attacks_is_refused(write: Write, tmp_path: Path, data: bytes, reason: str) -> None:
     assert reason in refused(packed(write, data), tmp_path / "copy")
 
 
+@pytest.mark.threat("F5", "P11")
 def test_archives_in_archives_end(write: Write, tmp_path: Path) -> None:
     data = archive(("x/Chart.yaml", b""))
-    for _ in range(chart_copy.NESTED + 1):
+    for _ in range(packed_charts.NESTED + 1):
         data = archive(("x/charts/x-1.tgz", data))
     assert "nested too deep" in refused(packed(write, data), tmp_path / "copy")
 
@@ -139,6 +145,7 @@ def test_a_vendored_dependency_is_known_by_its_name(write: Write) -> None:
     assert vendored(root / "web", "redis") is None
 
 
+@pytest.mark.threat("F3")
 def test_source_lines_lead_to_files_of_the_chart_and_nowhere_else(write: Write) -> None:
     depends = "dependencies:\n- {name: db, alias: store, version: 1.0.0}\n- {name: lib, version: 1.0.0, repository: 'file://../lib'}\n"
     root = write(
@@ -178,6 +185,7 @@ SOURCES: dict[str | None, str] = {
 }
 
 
+@pytest.mark.threat("F3")
 def test_only_the_first_line_of_a_document_names_its_template() -> None:
     assert header("---\n# Source: web/templates/a.yaml\n# Source: evil\na: 1\n") == "web/templates/a.yaml"
     assert header("# Source: web/x.yaml\r\na: 1\n") == "web/x.yaml"

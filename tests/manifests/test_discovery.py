@@ -62,6 +62,7 @@ def test_a_local_dependency_is_part_of_its_parent_unless_it_is_named(write: Writ
     assert [chart.path for chart in find(root, ".", "db").charts] == ["db", "web"]
 
 
+@pytest.mark.threat("S9")
 def test_charts_that_only_depend_on_each_other_do_not_hide(write: Write) -> None:
     root = write(
         {
@@ -100,6 +101,7 @@ def test_kustomizations_that_no_other_reaches_are_found_and_what_they_read_is_no
     assert [each.path for each in find(root, "base", ".").kustomizations] == ["base", "prod"]
 
 
+@pytest.mark.threat("S7")
 def test_exclusions_are_listed_and_never_silent(write: Write) -> None:
     root = write(
         {"a/testdata/x/a.yaml": POD, "b.yaml": POD, "c.yaml": POD, "charts/web/Chart.yaml": CHART, "README.md": ""}
@@ -114,6 +116,7 @@ def test_exclusions_are_listed_and_never_silent(write: Write) -> None:
     assert found.charts == []
 
 
+@pytest.mark.threat("F1")
 def test_links_and_special_files_with_the_suffix_are_failures_once_each(write: Write) -> None:
     root = write({"a.yaml": POD, "d/b.yaml": POD})
     (root / "link.yaml").symlink_to("a.yaml")
@@ -127,6 +130,7 @@ def test_links_and_special_files_with_the_suffix_are_failures_once_each(write: W
     assert [note.path for note in found.notes] == ["loop"]
 
 
+@pytest.mark.threat("F1")
 def test_a_path_behind_a_link_is_not_entered(write: Write, tmp_path: Path) -> None:
     (tmp_path / "outside" / "d").mkdir(parents=True)
     (tmp_path / "outside" / "d" / "secret.yaml").write_text(POD)
@@ -175,6 +179,7 @@ def test_the_root_is_the_work_tree_around_a_folder(write: Write, tmp_path: Path)
     assert work_tree(tmp_path) == tmp_path.resolve()
 
 
+@pytest.mark.threat("F4")
 def test_names_that_are_no_text_are_reported_as_such(write: Write) -> None:
     root = write({})
     for name in (

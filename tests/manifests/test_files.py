@@ -33,6 +33,7 @@ def test_a_regular_file_is_read(tmp_path: Path) -> None:
     assert read_file(tmp_path / "a.yaml") == b"a: 1\n"
 
 
+@pytest.mark.threat("F1")
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "environ.yaml").symlink_to("/proc/self/environ")
     (tmp_path / "loop.yaml").symlink_to("loop.yaml")
@@ -40,11 +41,13 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert "symbolic link" in refused(tmp_path / "loop.yaml")
 
 
+@pytest.mark.threat("F1")
 def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.yaml")
     assert "no regular file" in refused(tmp_path / "fifo.yaml")
 
 
+@pytest.mark.threat("F1")
 def test_devices_and_sockets_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no regular file" in refused(Path("/dev/zero"))
     monkeypatch.chdir(tmp_path)  # the name of a socket is short
@@ -60,6 +63,7 @@ def test_a_folder_and_nothing_are_no_files(tmp_path: Path) -> None:
     assert kind_of(tmp_path / "absent.yaml") is None
 
 
+@pytest.mark.threat("Y15")
 def test_a_large_file_is_refused_and_sniffed(tmp_path: Path) -> None:
     (tmp_path / "large.yaml").write_bytes(b"x" * (FILE_BYTES + 10))
     with pytest.raises(TooLargeError, match=r"larger than 5 MB") as caught:
@@ -73,6 +77,7 @@ def test_a_pointer_is_not_the_file(tmp_path: Path) -> None:
     assert "LFS" in refused(tmp_path / "lfs.yaml")
 
 
+@pytest.mark.threat("Y15")
 def test_the_bounds_of_a_run_end_it(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"abc")
     by_number, by_size = Reader(files=2), Reader(total=5)
@@ -82,6 +87,7 @@ def test_the_bounds_of_a_run_end_it(tmp_path: Path) -> None:
             reader.read(tmp_path / "a.yaml")
 
 
+@pytest.mark.threat("F4", "F7")
 def test_names_are_bytes_and_twins_stay_apart_in_a_stable_order(tmp_path: Path) -> None:
     names = [
         b"app.yaml",

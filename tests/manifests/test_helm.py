@@ -37,6 +37,7 @@ def only_failure(tree: Tree) -> Failure:
 
 
 @pytest.mark.tools
+@pytest.mark.threat("H9", "H10")
 def test_a_chart_is_rendered_with_its_parts_hooks_and_definitions(write: Write, load_tree: Load) -> None:
     write(
         {
@@ -73,6 +74,7 @@ def test_a_chart_is_rendered_with_its_parts_hooks_and_definitions(write: Write, 
 
 
 @pytest.mark.tools
+@pytest.mark.threat("H9")
 def test_each_environment_is_a_source_of_its_own(write: Write, load_tree: Load) -> None:
     write(
         {
@@ -126,6 +128,7 @@ def test_what_helm_is_told_arrives(write: Write, load_tree: Load) -> None:
         ('{{ env "PATH" }}', "not defined", "helm template"),
     ],
 )
+@pytest.mark.threat("H3", "H4", "H10")
 def test_a_chart_that_does_not_render_says_what_to_do(
     write: Write, load_tree: Load, template: str, reason: str, remedy: str
 ) -> None:
@@ -153,6 +156,7 @@ def test_a_chart_that_does_not_render_says_what_to_do(
         ("name: ../../evil", "invalid", "helm template"),
     ],
 )
+@pytest.mark.threat("F3", "H6")
 def test_a_chart_that_cannot_be_rendered_here_says_what_to_do(
     write: Write, load_tree: Load, chart: str, reason: str, remedy: str
 ) -> None:
@@ -177,6 +181,7 @@ def test_a_local_dependency_is_rendered_with_its_parent(write: Write, load_tree:
 
 
 @pytest.mark.tools
+@pytest.mark.threat("H1")
 def test_nothing_outside_of_the_chart_is_rendered(write: Write, load_tree: Load) -> None:
     root = write({"web/Chart.yaml": CHART, "web/templates/a.yaml": POD % '{{ .Files.Get "e" | b64enc }}'})
     (root / "web" / "e").symlink_to("/proc/self/environ")
@@ -184,6 +189,7 @@ def test_nothing_outside_of_the_chart_is_rendered(write: Write, load_tree: Load)
 
 
 @pytest.mark.tools
+@pytest.mark.threat("H4", "H5")
 def test_the_schema_of_the_values_reaches_nothing(write: Write, load_tree: Load) -> None:
     write(
         {
@@ -196,6 +202,7 @@ def test_the_schema_of_the_values_reaches_nothing(write: Write, load_tree: Load)
 
 
 @pytest.mark.tools
+@pytest.mark.threat("H2")
 def test_a_template_that_never_ends_is_ended_and_the_others_render(write: Write, load_tree: Load) -> None:
     loop = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
     write({"web/Chart.yaml": CHART, "web/templates/a.yaml": loop})
@@ -207,6 +214,7 @@ def test_a_template_that_never_ends_is_ended_and_the_others_render(write: Write,
 
 
 @pytest.mark.tools
+@pytest.mark.threat("H2")
 def test_a_template_that_eats_memory_is_ended(write: Write, load_tree: Load) -> None:
     write({"web/Chart.yaml": CHART, "web/templates/a.yaml": '{{ repeat 2000000000 "xxxxxxxx" }}'})
     assert re.search("limits|finish|MiB", only_failure(load_tree(timeout=20.0)).reason)
@@ -214,12 +222,14 @@ def test_a_template_that_eats_memory_is_ended(write: Write, load_tree: Load) -> 
 
 @pytest.mark.tools
 @pytest.mark.parametrize("name", ["-dash.yaml", "a b.yaml", "::error::x.yaml", "a'b.yaml", "\u202ex.yaml"])
+@pytest.mark.threat("F4")
 def test_odd_names_of_templates_are_names(write: Write, load_tree: Load, name: str) -> None:
     write({"web/Chart.yaml": CHART, f"web/templates/{name}": POD % "odd"})
     assert [each.location.path for each in load_tree().resources] == [f"web/templates/{name}"]
 
 
 @pytest.mark.tools
+@pytest.mark.threat("F4")
 def test_a_line_feed_in_a_name_fails_closed(write: Write, load_tree: Load) -> None:
     write({"web/Chart.yaml": CHART, "web/templates/a\n::error::b.yaml": POD % "odd"})
     tree = load_tree()
@@ -237,6 +247,7 @@ def test_a_rendered_document_that_is_no_object_is_a_failure_and_the_others_count
 
 @pytest.mark.tools
 @pytest.mark.parametrize("file", ["absent.yaml", "link.yaml"])
+@pytest.mark.threat("F1")
 def test_values_that_cannot_be_had_fail_the_chart(write: Write, load_tree: Load, file: str) -> None:
     root = write({"web/Chart.yaml": CHART, "web/templates/a.yaml": POD % "a"})
     (root / "link.yaml").symlink_to("/proc/self/environ")
@@ -278,12 +289,14 @@ def test_only_what_is_a_test_and_nothing_else_is_one(hook: object, test: bool) -
     assert not is_test(None)
 
 
+@pytest.mark.threat("H10")
 def test_messages_become_one_clean_line() -> None:
     assert clean("\x1b[31mred\x1b[0m\x1b]8;;http://x\x07link\x1b]8;;\x07\n\r\n a\x9b1m\x00b\u0085c") == "redlink a b c"
     assert len(clean("x" * 5000)) == REASON + 3
 
 
 @pytest.mark.tools
+@pytest.mark.threat("O9")
 def test_what_set_passes_is_not_repeated_by_an_error(write: Write, load_tree: Load) -> None:
     write(
         {

@@ -105,6 +105,7 @@ def test_tags_are_noted_beside_resources_only(write: Write, load_tree: Load) -> 
     assert (names(tree), notes(tree)) == (["a"], [("a.yaml", 3)])
 
 
+@pytest.mark.threat("F1", "Y12")
 def test_pointers_links_and_bad_bytes_are_failures_once_each(write: Write, load_tree: Load) -> None:
     root = write({"lfs.yaml": files.LFS_POINTER.decode() + "v1\n", "ok.yaml": POD % "ok"})
     (root / "link.yaml").symlink_to("ok.yaml")
@@ -117,6 +118,7 @@ def test_pointers_links_and_bad_bytes_are_failures_once_each(write: Write, load_
     assert names(tree) == ["ok"]
 
 
+@pytest.mark.threat("Y15")
 def test_a_manifest_that_is_too_large_is_a_failure_and_other_data_a_note(
     write: Write, load_tree: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_manifest_that_is_too_large_is_a_failure_and_other_data_a_note(
     assert (names(tree), failures(tree), notes(tree)) == (["c"], [("a.yaml", None)], [("b.json", None)])
 
 
+@pytest.mark.threat("Y15")
 def test_the_bound_of_files_is_one_failure(write: Write, load_tree: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "Reader", lambda: files.Reader(files=2))
     write({f"{n}.yaml": POD % n for n in range(9)})
@@ -134,6 +137,7 @@ def test_the_bound_of_files_is_one_failure(write: Write, load_tree: Load, monkey
     assert (names(tree), failures(tree)) == (["0", "1"], [(".", None)])
 
 
+@pytest.mark.threat("S9")
 def test_large_files_without_a_manifest_are_not_parsed_and_those_in_disguise_are(
     write: Write, load_tree: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def test_the_digest_is_that_of_the_content_alone() -> None:
     assert one.digest.startswith("sha256:")
 
 
+@pytest.mark.threat("S9")
 def test_lists_are_flattened_with_their_positions() -> None:
     text = f"""\
 apiVersion: v1
@@ -110,6 +111,7 @@ def test_a_name_may_be_missing_or_odd(metadata: str, name: str) -> None:
     assert only.ref.name == name
 
 
+@pytest.mark.threat("S9")
 def test_documents_that_are_no_objects_are_told_and_empty_ones_are_not() -> None:
     found = read(
         "apiVersion: v1\n---\nkind: Pod\n---\na: 1\n---\n- 1\n---\ntext\n---\n# nothing\n---\napiVersion: 1\n"
@@ -147,6 +149,7 @@ ANY = st.recursive(
 
 
 @given(st.lists(ANY, max_size=5))
+@pytest.mark.threat("Y14")
 def test_documents_of_any_shape_raise_nothing_and_ids_are_unique(values: list[object]) -> None:
     found = read("\n---\n".join(json.dumps(value) for value in values))
     ids = [each.id for each in found if isinstance(each, Resource)]

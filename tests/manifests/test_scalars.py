@@ -61,12 +61,14 @@ PLAIN: Final[dict[str, Scalar]] = {
 
 
 @pytest.mark.parametrize(("text", "value"), PLAIN.items())
+@pytest.mark.threat("Y6", "Y9")
 def test_a_plain_scalar_is_what_kubernetes_reads(text: str, value: Scalar) -> None:
     found = scalars.plain(text)
     assert (type(found), found) == (type(value), value)
 
 
 @pytest.mark.parametrize("text", [".nan", ".inf", "-.Inf", "+.INF"])
+@pytest.mark.threat("Y14")
 def test_what_json_cannot_say_is_refused(text: str) -> None:
     with pytest.raises(Unreadable, match="no number in JSON"):
         scalars.plain(text)
@@ -94,6 +96,7 @@ def test_what_json_cannot_say_is_refused(text: str) -> None:
         ("2001-01-01", "2001-01-01"),
     ],
 )
+@pytest.mark.threat("Y9", "Y14")
 def test_a_key_becomes_the_text_that_kubernetes_makes_of_it(text: str, key: str) -> None:
     assert scalars.key(text) == key
 
@@ -139,6 +142,7 @@ def test_a_float_survives(number: float) -> None:
 
 
 @given(st.text())
+@pytest.mark.threat("Y6")
 def test_any_text_is_read_or_refused(text: str) -> None:
     for read in (scalars.plain, scalars.key):
         with suppress(Unreadable):

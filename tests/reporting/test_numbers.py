@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from model.audit import Score
-from reporting.numbers import count, delta, percent
+from model.control import Severity
+from reporting.numbers import count, delta, percent, severities, share
+from tests.audits import result
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,14 @@ def test_a_count_agrees_with_its_noun() -> None:
         "2 findings",
         "1,200 entries",
     ]
+
+
+def test_a_share_of_the_score_is_rounded_and_never_hides_that_there_is_one() -> None:
+    shares = [share(0, 10), share(8, 1000), share(1, 3), share(4, 10_000), share(1, 10_000_000), share(0, 0)]
+    assert shares == ["0", "0.8", "33.3", "0.04", "0.01", "0"]
+
+
+def test_results_are_counted_by_severity_worst_first() -> None:
+    rows = [result(severity=severity) for severity in (Severity.LOW, Severity.CRITICAL, Severity.LOW)]
+    assert severities(rows) == "3 (1 critical, 2 low)"
+    assert severities([]) == "0"

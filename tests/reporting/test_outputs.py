@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from controls.compare import compare
@@ -44,6 +45,7 @@ def test_what_needs_a_base_is_empty_without_one_and_never_zero() -> None:
     assert (both["verdict"], both["introduced"], both["delta"]) == ("blocked", "1", "+0.0")
 
 
+@pytest.mark.threat("O8")
 def test_no_value_can_forge_another_output() -> None:
     evil = {"audit": "x\nend-0000\nverdict<<E\npassed\nE", "verdict": "blocked"}
     assert runner_reads(render(evil)) == evil

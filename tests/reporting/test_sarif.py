@@ -89,6 +89,7 @@ def test_a_waived_result_is_suppressed_with_its_reason_and_a_passed_one_left_out
     assert [row["suppressions"][0]["justification"] for row in results] == ["legacy (@me)"]
 
 
+@pytest.mark.threat("O7", "O10")
 def test_untrusted_text_holds_no_link_no_control_character_and_no_raw_path() -> None:
     odd = Location(path="a b/\u00e4#?%.yaml", line=3, column=1, precision=Precision.FILE)
     text = render(audit([resource()], [result(message=HOSTILE, location=odd)]), CONTROLS)
@@ -98,6 +99,7 @@ def test_untrusted_text_holds_no_link_no_control_character_and_no_raw_path() -> 
     assert "a%20b/%C3%A4%23%3F%25.yaml" in text
 
 
+@pytest.mark.threat("O5")
 def test_more_results_than_code_scanning_keeps_are_cut_with_a_word_about_it() -> None:
     many = [result(fingerprint=f"{n:064x}") for n in range(MOST_RESULTS + 3)]
     got = run(audit([resource()], many))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import pytest
+
 from controls.compare import compare
 from controls.gate import decide
 from model.audit import Audit, ResultStatus, Witness
 from model.control import Severity
 from model.policy import Policy
-from model.resource import ResourceRef
+from model.resource import ResourceRef, Source, SourceKind
 from reporting.table import Table
 from tests.audits import audit, failure, location, resource, result
 from tests.reporting.test_sarif import CONTROL
@@ -16,8 +18,7 @@ CONTROLS = {CONTROL.id: CONTROL}
 def table(base: Audit | None, head: Audit, *, colour: bool = False) -> str:
     comparison = compare(base, head) if base else None
     verdict = decide(Policy(), head, comparison, named_explicitly=True)
-    names = {**(base.names if base else {}), **head.names}
-    return Table(controls=CONTROLS, names=names, colour=colour).render(head, comparison, verdict)
+    return Table(controls=CONTROLS, colour=colour).render(head, comparison, verdict)
 
 
 def test_the_verdict_comes_first_then_why_then_what_is_new_with_place_and_fix() -> None:
@@ -64,6 +65,7 @@ def test_what_the_policy_lets_pass_unscanned_stays_in_the_verdict_line() -> None
     )
 
 
+@pytest.mark.threat("O5")
 def test_many_places_of_one_control_are_counted_not_listed() -> None:
     rows = [result(fingerprint=f"{n:064x}", location=location(line=n)) for n in range(1, 9)]
     text = table(None, audit([resource()], rows))
@@ -77,6 +79,7 @@ def test_colours_are_used_only_when_asked_for() -> None:
     assert "\x1b[35mcritical" in table(None, audit([resource()], rows), colour=True)
 
 
+@pytest.mark.threat("O6", "O7")
 def test_a_hostile_name_cannot_reach_the_terminal_or_the_runner() -> None:
     name = "x##[set-output name=verdict]passed\x1b[2J\n::error::"
     evil = resource(ref=ResourceRef(group="", kind="Pod", namespace="", name=name))
@@ -84,3 +87,15 @@ def test_a_hostile_name_cannot_reach_the_terminal_or_the_runner() -> None:
     assert "##[" not in text
     assert "\x1b" not in text
     assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+
+
+def test_a_finding_of_several_environments_is_one_line_that_names_them() -> None:
+    sources = tuple(
+        Source(id=name, kind=SourceKind.HELM, path="chart", name="web", environment=name, kube_version="1.34")
+        for name in ("staging", "prod")
+    )
+    bearers = [resource(id=f"{source.id}#web", source=source.id) for source in sources]
+    text = table(None, audit(bearers, [result(of=bearer) for bearer in bearers], sources=sources))
+    assert "Findings 2 (2 high)" in text
+    assert text.count("web.yaml:1") == 1
+    assert "Deployment/-/web · app in prod, staging: may run as root" in text

@@ -26,6 +26,7 @@ EXTERNAL = (polaris, kube_score, trivy)
 
 @pytest.mark.parametrize("adapter", EXTERNAL, ids=lambda module: module.NAME)
 @pytest.mark.parametrize("script", WAYS_TO_FAIL, ids=lambda script: script[:12])
+@pytest.mark.threat("P2", "P3", "S8")
 def test_a_scanner_that_fails_leaves_every_object_missing_with_reason_and_remedy(
     adapter: ModuleType, script: str, tmp_path: Path, sandbox: Sandbox
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_scanner_that_fails_leaves_every_object_missing_with_reason_and_remedy
     [(polaris, '{"Results": []}'), (kube_score, "null"), (trivy, '{"SchemaVersion": 2}')],
     ids=lambda value: getattr(value, "NAME", ""),
 )
+@pytest.mark.threat("P3", "S8")
 def test_a_report_that_does_not_show_an_object_leaves_it_missing(
     adapter: ModuleType, report: str, tmp_path: Path, sandbox: Sandbox
 ) -> None:
@@ -70,6 +72,7 @@ def test_the_registry_and_the_command_line_name_the_same_scanners() -> None:
 
 
 @pytest.mark.parametrize("adapter", EXTERNAL, ids=lambda module: module.NAME)
+@pytest.mark.threat("S8")
 def test_the_search_for_objects_that_end_a_scanner_ends_itself(
     adapter: ModuleType, tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +84,7 @@ def test_the_search_for_objects_that_end_a_scanner_ends_itself(
     assert any("too many objects" in missing.reason for missing in scan.missing.values())
 
 
+@pytest.mark.threat("S8")
 def test_objects_that_end_a_scanner_are_found_by_halving_and_the_others_are_judged() -> None:
     copies = make_copies(resources("\n---\n".join(POD.replace("web", f"web-{number}") for number in range(40))))
     bad = {copies[3], copies[29]}
@@ -126,6 +130,7 @@ FAILING = {
 
 
 @pytest.mark.parametrize(("adapter", "report"), STRANGERS, ids=lambda value: getattr(value, "NAME", ""))
+@pytest.mark.threat("P3")
 def test_a_finding_about_an_object_that_is_not_ours_is_dropped_and_counted(
     adapter: ModuleType, report: str, tmp_path: Path, sandbox: Sandbox
 ) -> None:
@@ -171,6 +176,7 @@ def test_what_trivy_joins_across_containers_is_told_once_for_each_that_it_is_abo
     assert sum(drop.count for drop in opinion.drops) == 3
 
 
+@pytest.mark.threat("O9")
 def test_a_message_that_may_hold_values_is_replaced_by_the_title_of_the_check() -> None:
     secret = 'container {"env":[{"name":"TOKEN","value":"canary"}]}'
     for rule in ("KSV-0120", "KSV-0109", "KSV-01010", "KSV-0001"):

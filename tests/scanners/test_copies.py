@@ -78,6 +78,7 @@ def test_null_settings_are_left_out() -> None:
         "\t\\\"'",
     ],
 )
+@pytest.mark.threat("Y11", "Y13")
 def test_no_text_of_a_manifest_breaks_the_copy(text: str) -> None:
     manifest = {
         "apiVersion": "v1",

@@ -70,6 +70,7 @@ def test_equal_objects_are_judged_once_and_all_get_the_answer(sandbox: Sandbox, 
     assert answer.unaccounted == 0
 
 
+@pytest.mark.threat("S8")
 def test_an_object_that_ends_kube_score_is_missing_and_the_others_are_judged(
     sandbox: Sandbox, toolbox: Toolbox
 ) -> None:
@@ -82,6 +83,7 @@ def test_an_object_that_ends_kube_score_is_missing_and_the_others_are_judged(
     assert set(answer.opinions) == {each for each in good if kube_score.supports(each)}
 
 
+@pytest.mark.threat("S8")
 def test_an_object_that_ends_polaris_is_missing_and_the_others_are_judged(sandbox: Sandbox, toolbox: Toolbox) -> None:
     policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: broken}\nspec: nonsense"
     good, bad = resources(MIXED), resources(policy)
@@ -126,6 +128,7 @@ spec:
 
 
 @pytest.mark.parametrize("scanner", EXTERNAL, ids=lambda module: module.NAME)
+@pytest.mark.threat("S3", "S4", "S9", "Y10")
 def test_what_blinds_a_scanner_is_gone_in_the_copy(scanner: Scanner, sandbox: Sandbox, toolbox: Toolbox) -> None:
     blinding = """
 apiVersion: v1
@@ -189,6 +192,7 @@ def test_an_object_on_which_a_check_of_trivy_crashes_keeps_it_from_no_other(sand
     assert "KSV-0109" not in answer.opinions[crashing].passed[""]
 
 
+@pytest.mark.threat("S8")
 def test_a_check_of_trivy_that_crashes_unexpectedly_is_silent_about_that_object_only(
     sandbox: Sandbox, toolbox: Toolbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +205,7 @@ def test_a_check_of_trivy_that_crashes_unexpectedly_is_silent_about_that_object_
     assert answer.unaccounted == 0
 
 
+@pytest.mark.threat("S8")
 def test_a_pod_that_blinds_trivy_is_missing_instead_of_passing_everything(sandbox: Sandbox, toolbox: Toolbox) -> None:
     blinding = """
 apiVersion: v1

@@ -18,6 +18,7 @@ def test_a_recorded_report_becomes_the_recorded_opinions(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", recorded.NAMES)
+@pytest.mark.threat("O9")
 def test_no_opinion_repeats_a_value_of_the_manifest(name: str) -> None:
     assert "canary" not in json.dumps(recorded.read(name, "opinions"))
 

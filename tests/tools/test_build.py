@@ -121,6 +121,7 @@ def test_a_failed_build_shows_the_last_lines_of_go_and_the_next_step(machine: Ma
     assert "Next step:" in said
 
 
+@pytest.mark.threat("P10")
 def test_the_build_is_locked_stamped_and_deaf_to_the_settings_of_the_user(
     machine: Machine, pins: Mapping[str, build.Pin]
 ) -> None:
@@ -184,7 +185,20 @@ def test_a_home_that_cannot_be_written_names_the_next_step(machine: Machine) -> 
 def test_an_unknown_name_is_refused_with_the_known_ones(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         machine.make("helmet")
-    assert "choose of helm, kube-score, kustomize, polaris, trivy" in capsys.readouterr().err
+    assert "choose of helm, crane, kube-score, kustomize, polaris, trivy" in capsys.readouterr().err
+
+
+def test_what_only_our_tests_need_is_built_when_it_is_asked_for(
+    machine: Machine, pins: Mapping[str, build.Pin]
+) -> None:
+    for pin in pins.values():
+        if pin.purpose != "tests":
+            machine.binary(pin, pin.version_answer)
+    code, said = machine.make()
+    assert (code, "all there" in said, "crane" in said) == (0, True, False)
+    machine.binary(pins["crane"], "0.22.1")
+    code, said = machine.make("--tests")
+    assert (code, "all there" in said, "crane" in said) == (0, True, True)
 
 
 def test_without_a_terminal_a_line_comes_every_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +232,7 @@ def test_the_cache_lies_where_the_environment_says() -> None:
 
 
 @pytest.mark.tools
-@pytest.mark.parametrize("name", ["helm", "kube-score", "kustomize", "polaris", "trivy"])
+@pytest.mark.parametrize("name", ["crane", "helm", "kube-score", "kustomize", "polaris", "trivy"])
 def test_a_built_tool_answers_with_the_pinned_version(name: str, pins: Mapping[str, build.Pin]) -> None:
     pin = pins[name]
     assert build.answers(pin.binary(build.default_home(os.environ)), pin), f"{pin.label} is absent: run `make tools`"

@@ -100,11 +100,12 @@ class Ill(Sandbox):
         cwd: Path,
         limits: Limits,
         environment: Mapping[str, str] | None = None,
+        about: str = "",
     ) -> Finished:
         for ending, answer in self.answers.items():
             if str(command[-1]).endswith(ending):
                 return Finished(end=End.EXITED, exit_code=0, stdout=answer.encode(), stderr="broken\n", seconds=0)
-        return super().run(command, cwd=cwd, limits=limits, environment=environment)
+        return super().run(command, cwd=cwd, limits=limits, environment=environment, about=about)
 
 
 STATUS = "Uid:\t{0}\t{0}\t{0}\t{0}\nGid:\t{0}\t{0}\t{0}\t{0}\nGroups:\t{1}\nNoNewPrivs:\t{2}\nCapEff:\t{3}\n"

@@ -1,0 +1,225 @@
+"""The report that people read in a pull request or a job summary: verdict first, what is new next, the rest folded.
+
+The same input gives the same text, without times, images or links. What does not fit is cut by whole rows, with a word
+about how much is missing and where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from model.audit import Audit, Comparison, Reason, Result, ResultStatus, Score, Verdict
+from model.control import WEIGHTS, Control
+from model.resource import Failure, Source, SourceKind
+from reporting.markdown_coverage import SENTENCE, CoverageReport
+from reporting.markdown_findings import EVERYTHING, Detail, Findings, place, said
+from reporting.numbers import count, percent, severities
+from reporting.rows import groups_of, rows_of
+from reporting.tally import by_control, by_source
+from reporting.text_markdown import Markdown, code, markdown, prose, row
+from reporting.verdict_line import HEADLINES, verdict_line
+
+LIMIT = 65_536
+"""Characters of a comment on GitHub. A job summary takes 1 MiB."""
+DETAILS = (
+    Detail(opened=10, controls=30, places=3, rows=20),
+    Detail(opened=8, controls=12, places=3, rows=10),
+    Detail(opened=5, controls=5, places=2, rows=5),
+    Detail(opened=2, controls=2, places=1, rows=2),
+)
+"""From all that people read to the least that says something."""
+CUT = Markdown(f"The rest does not fit here: see {EVERYTHING}.")
+
+KINDS: Mapping[SourceKind, str] = {
+    SourceKind.HELM: "chart",
+    SourceKind.KUSTOMIZE: "kustomization",
+    SourceKind.MANIFESTS: "manifests in",
+}
+CONFIGURATION = "configuration"
+"""The rule whose words hold text of the configuration itself."""
+
+
+def render(
+    head: Audit,
+    comparison: Comparison | None,
+    verdict: Verdict,
+    controls: Mapping[str, Control],
+    limit: int = LIMIT,
+) -> str:
+    """The text, of at most ``limit`` characters; the verdict line is kept whatever the limit is."""
+    blocks: list[str] = []
+    for detail in DETAILS:
+        report = _Report(head=head, comparison=comparison, verdict=verdict, controls=controls, detail=detail)
+        blocks = ["\n".join(block) for block in report.blocks() if block]
+        text = "\n\n".join(blocks) + "\n"
+        if len(text) <= limit:
+            return text
+    return _whole_blocks(blocks, limit)
+
+
+def _whole_blocks(blocks: Sequence[str], limit: int) -> str:
+    """The first blocks that fit, and a word about the rest; nothing is cut in its middle."""
+    first, *others = blocks
+    text = first
+    for block in others:
+        if len(text) + len(block) + len(CUT) + 5 > limit:
+            break
+        text = f"{text}\n\n{block}"
+    return f"{text}\n\n{CUT}\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Report:
+    """One rendering; a block is lines that stay together."""
+
+    head: Audit
+    comparison: Comparison | None
+    verdict: Verdict
+    controls: Mapping[str, Control]
+    detail: Detail
+
+    def blocks(self) -> Iterator[Sequence[Markdown]]:
+        """In the order in which they are read; empty ones are left out."""
+        coverage = CoverageReport(head=self.head, controls=self.controls, detail=self.detail)
+        yield (Markdown(f"### {verdict_line(self.head, self.comparison, self.verdict)}"),)
+        yield tuple(self._reasons())
+        yield tuple(coverage.not_scanned())
+        yield tuple(self._numbers())
+        yield from self._difference(self.comparison) if self.comparison else self._all_findings()
+        yield tuple(coverage.not_judged())
+        yield tuple(coverage.waivers_to_mend())
+        yield _folded(*coverage.waived())
+        yield _folded(Markdown("Score by control"), tuple(self._by_control()))
+        yield _folded(Markdown("Score by source"), tuple(self._by_source()))
+        yield _folded(*coverage.notes())
+        yield tuple(coverage.left_out())
+        yield (Markdown(" ".join(coverage.looked_at())),)
+
+    def _reasons(self) -> Iterator[Markdown]:
+        if not self.verdict.reasons:
+            return
+        yield Markdown(f"{HEADLINES[self.verdict.word]} because:")
+        yield Markdown("")
+        for reason in self.verdict.reasons[: self.detail.rows]:
+            yield _reason(reason, self.head.failures)
+        left = len(self.verdict.reasons) - self.detail.rows
+        if left > 0:
+            yield Markdown(f"- … and {count(left, 'more reason')}: see `comparison.json`.")
+
+    def _numbers(self) -> Iterator[Markdown]:
+        """What the difference is made of, for somebody who sees it for the first time."""
+        comparison = self.comparison
+        if comparison is None:
+            return
+        if (comparison.base.score, self.head.score) != (comparison.base_comparable, comparison.head_comparable):
+            before, after = percent(comparison.base_comparable), percent(comparison.head_comparable)
+            yield Markdown(f"The difference is that of the part which both sides could judge: {before} → {after}.")
+        if comparison.patch.possible:
+            yield Markdown(
+                f"The objects that the change adds or alters score {percent(comparison.patch)} by themselves."
+            )
+
+    def _difference(self, comparison: Comparison) -> Iterator[Sequence[Markdown]]:
+        yield from self._open("New", comparison.introduced, comparison.head)
+        yield from self._open(
+            "Newly visible: base could not be judged there", comparison.newly_visible, comparison.head
+        )
+        lost = self._findings(comparison.uncompared, comparison.base)
+        if lost.results:
+            title = markdown("#### Lost from sight, for head could not be judged there: {}", lost.counted)
+            yield (title, Markdown(""), *lost.plain_table())
+        resolved = self._findings(comparison.resolved, comparison.base)
+        if resolved.results:
+            yield _folded(markdown("Resolved: {}", resolved.counted), tuple(resolved.plain_table()))
+        if comparison.persisting:
+            moved = f", {len(comparison.moved):,} of them in another file than before" if comparison.moved else ""
+            yield (Markdown(f"Unchanged: {severities(comparison.persisting)}{moved}."),)
+
+    def _all_findings(self) -> Iterator[Sequence[Markdown]]:
+        yield from self._open("Findings", _failed(self.head), self.head)
+
+    def _open(self, title: str, results: Sequence[Result], audit: Audit) -> Iterator[Sequence[Markdown]]:
+        """A list that everybody sees, and why it matters for those who ask."""
+        if not results:
+            return
+        findings = self._findings(results, audit)
+        yield (markdown(f"#### {title}: {{}}", findings.counted), Markdown(""), *findings.open_table())
+        yield _folded(*findings.folded_table())
+        yield _folded(Markdown("Why these count, and who says so"), tuple(findings.reasons()))
+
+    def _findings(self, results: Sequence[Result], audit: Audit) -> Findings:
+        return Findings(
+            results=results,
+            audit=audit,
+            groups=groups_of(rows_of(results, audit)),
+            controls=self.controls,
+            detail=self.detail,
+            blocking=frozenset(result.fingerprint for result in self.verdict.blocking),
+        )
+
+    def _by_control(self) -> Iterator[Markdown]:
+        tallies = by_control(self.head, self.comparison)
+        if not tallies:
+            return
+        weights = ", ".join(f"{severity} {weight}" for severity, weight in WEIGHTS.items())
+        yield Markdown(
+            f"The score is {self.head.score.earned:,} of {self.head.score.possible:,} points: each control is worth its"
+            f" weight on each object, pod or container that it is about ({weights}). Points lost:"
+        )
+        yield Markdown("")
+        yield Markdown("| Control | Base | Head | Change |" if self.comparison else "| Control | Points |")
+        yield Markdown("|---|---|---|---|" if self.comparison else "|---|---|")
+        for tally in tallies[: self.detail.rows]:
+            control = self.controls[tally.control]
+            title = markdown("{} {}", said(control, control.title), control.id)
+            change = f"{tally.after - tally.before:+,}" if tally.after != tally.before else ""
+            numbers = (f"{tally.before:,}", f"{tally.after:,}", change) if self.comparison else (f"{tally.after:,}",)
+            yield row(title, *map(Markdown, numbers))
+        yield from self._more(len(tallies), "control")
+
+    def _by_source(self) -> Iterator[Markdown]:
+        tallies = by_source(self.head, self.comparison)
+        if not tallies:
+            return
+        yield Markdown("| Source | Base | Head |" if self.comparison else "| Source | Score |")
+        yield Markdown("|---|---|---|" if self.comparison else "|---|---|")
+        for tally in tallies[: self.detail.rows]:
+            scores = (tally.before, tally.after) if self.comparison else (tally.after,)
+            yield row(_source(tally.source), *map(_score, scores))
+        yield from self._more(len(tallies), "source")
+
+    def _more(self, number: int, noun: str) -> Iterator[Markdown]:
+        if number > self.detail.rows:
+            yield Markdown("")
+            yield Markdown(f"… and {count(number - self.detail.rows, f'more {noun}')}: see {EVERYTHING}.")
+
+
+def _failed(audit: Audit) -> tuple[Result, ...]:
+    return tuple(result for result in audit.results if result.status is ResultStatus.FAILED)
+
+
+def _reason(reason: Reason, failures: Sequence[Failure]) -> Markdown:
+    """Number, limit and what would satisfy the rule; what a failure or a configuration says is not ours."""
+    is_quoted = reason.rule == CONFIGURATION
+    number = code(reason.number, SENTENCE) if is_quoted else prose(reason.number)
+    is_quoted = is_quoted or any(reason.remedy == failure.remedy for failure in failures)
+    remedy = code(reason.remedy, SENTENCE) if is_quoted else prose(reason.remedy)
+    return markdown("- **{}** ({}, limit: {}). {}", number, reason.rule, prose(reason.limit), remedy)
+
+
+def _source(source: Source) -> Markdown:
+    kind = markdown(f"{KINDS[source.kind]} {{}}", place(source.path))
+    return markdown("{} in {}", kind, source.environment) if source.environment else kind
+
+
+def _score(score: Score | None) -> Markdown:
+    return Markdown("none" if score is None else percent(score))
+
+
+def _folded(summary: Markdown, lines: Sequence[Markdown]) -> Sequence[Markdown]:
+    """Lines behind a summary, which is ours; nothing where there are no lines."""
+    if not lines:
+        return ()
+    opening = Markdown(f"<details><summary>{summary}</summary>")
+    return (opening, Markdown(""), *lines, Markdown(""), Markdown("</details>"))

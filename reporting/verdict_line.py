@@ -1,0 +1,37 @@
+"""The verdict in one line of our own words and numbers, the same in every report for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from model.audit import Audit, Comparison, ResultStatus, Verdict, VerdictWord
+from reporting.numbers import count, delta, percent
+
+HEADLINES: Mapping[VerdictWord, str] = {
+    VerdictWord.PASSED: "Passed",
+    VerdictWord.BLOCKED: "Blocked",
+    VerdictWord.INCOMPLETE: "Incomplete",
+    VerdictWord.NOT_COMPARED: "Not compared",
+    VerdictWord.NOTHING_TO_SCAN: "Nothing to scan",
+    VerdictWord.ERROR: "Error",
+}
+
+
+def verdict_line(head: Audit, comparison: Comparison | None, verdict: Verdict) -> str:
+    """``Blocked: 82.1 → 80.4 (-1.7), 2 introduced, 5 resolved``; what was not scanned is part of it."""
+    words = HEADLINES[verdict.word]
+    if verdict.word is VerdictWord.NOTHING_TO_SCAN:
+        return f"{words}: there is no Kubernetes manifest"
+    never = f"; {count(len(head.unscanned), 'item')} not scanned" if head.unscanned else ""
+    return f"{words}: {_scores(head, comparison)}{never}"
+
+
+def _scores(head: Audit, comparison: Comparison | None) -> str:
+    if comparison is None:
+        failed = sum(result.status is ResultStatus.FAILED for result in head.results)
+        return f"score {percent(head.score)}, {count(failed, 'finding')}"
+    return (
+        f"{percent(comparison.base.score)} → {percent(head.score)}"
+        f" ({delta(comparison.base_comparable, comparison.head_comparable)}),"
+        f" {len(comparison.introduced):,} introduced, {len(comparison.resolved):,} resolved"
+    )

@@ -1,0 +1,35 @@
+"""Labels of objects and of their pods."""
+
+from __future__ import annotations
+
+import re
+
+from model.resource import Resource
+from model.values import FieldPath, Json, dig, mapping, text
+from scanners.native.engine import Flaw, Flaws, object_check
+
+INSTANCE = "app.kubernetes.io/instance"
+VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?", re.ASCII)
+"""k8s.io/apimachinery, ``IsValidLabelValue``; empty is fine."""
+
+
+@object_check("instance-label")
+def instance_label(resource: Resource) -> Flaws:
+    """A name that is generated cannot be written down."""
+    metadata = mapping(resource.value.get("metadata"))
+    name = text(metadata.get("name"))
+    if resource.pods and name and dig(metadata, "labels", INSTANCE) != name:
+        yield Flaw(("metadata", "labels", INSTANCE), f"has no label {INSTANCE} that equals its name")
+
+
+@object_check("label-values")
+def label_values(resource: Resource) -> Flaws:
+    """Of the object and of its pods; a number or a truth value is no text, which the API server refuses."""
+    places: dict[FieldPath, Json] = {("metadata", "labels"): dig(dict(resource.value), "metadata", "labels")}
+    places |= {(*pod.metadata_path, "labels"): pod.metadata.get("labels") for pod in resource.pods}
+    for path, labels in places.items():
+        for key, value in mapping(labels).items():
+            if value is not None and not isinstance(value, str):
+                yield Flaw((*path, key), f"gives the label {key[:80]} a value that is no text: put it in quotes")
+            elif not VALUE.fullmatch(text(value)):
+                yield Flaw((*path, key), f"gives the label {key[:80]} a value that Kubernetes does not accept")
