@@ -15,7 +15,7 @@ OPEN: Final = "{{"
 OPENING = re.compile(r"\{\{(-(?=[ \t\r\n]))?")
 COMMENT = re.compile(r"[ \t\r\n]*/\*.*?\*/([ \t\r\n]+-)?\}\}", re.DOTALL)
 WORD = re.compile(
-    r"""(?P<end>(?P<trim>[ \t\r\n]+-)?\}\})
+    r"""(?P<end>[ \t\r\n]*(?P<trim>(?<=[ \t\r\n])-)?\}\})
     |[ \t\r\n]*(?:
     (?P<raw>`[^`]*`)
     |(?P<string>"(?:\\.|[^"\\\n])*")

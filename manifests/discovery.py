@@ -270,8 +270,8 @@ class _Walk:
                 self._found.kustomizations.append(each)
         parts = {file for each in known.values() for file in each.files}
         for top, manifests in self._found.manifests.items():
-            own = (file for file in manifests if file.is_named or file.path not in parts)
-            self._found.manifests[top] = sorted(own, key=lambda file: os.fsencode(file.path))
+            raws = (file for file in manifests if file.is_named or file.path not in parts)
+            self._found.manifests[top] = sorted(raws, key=lambda file: os.fsencode(file.path))
 
 
 def _is_charts_own(entry: Entry) -> bool:

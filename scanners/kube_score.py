@@ -1,4 +1,4 @@
-"""kube-score looks across objects (see ``scanners/sharing.py``). An object that it cannot read is left out of its run."""
+"""kube-score looks across objects (see ``scanners/sharing.py``). What it cannot read ends its run, and is left out."""
 
 from __future__ import annotations
 

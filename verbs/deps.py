@@ -17,7 +17,7 @@ from controls import catalogue
 from manifests import entries, files
 from manifests.chart_copy import FILE_BYTES, unvendored
 from manifests.charts import CHART, Chart, Dependency, local_folders, read_chart
-from manifests.discovery import Top, discover, tops, work_tree
+from manifests.discovery import Top, discover, tops
 from manifests.files import Kind, NotReadError
 from manifests.locks import VENDOR, Pins
 from manifests.packed import Look
@@ -34,6 +34,7 @@ from reporting.text import Terminal, line, terminal
 from settings import DepsSettings
 from verbs.chart_cache import require_cache
 from verbs.console import write_report
+from verbs.places import Places
 from verbs.policy import stated
 
 MOST = 1000
@@ -136,28 +137,15 @@ def _local_parts(chart: Chart) -> Iterator[Chart]:
 
 
 def _sides(wanted: DepsSettings) -> Iterator[_Side]:
-    """Head, and base where there is one; a folder that is the counterpart of the one PATH, else of the root."""
-    if wanted.root is not None and not wanted.root.is_dir():
-        raise UsageError(f"the root {wanted.root} is no folder", "Name the folder that reported paths start from.")
-    cwd = Path.cwd()
-    root = wanted.root.resolve() if wanted.root else work_tree(cwd)
-    heads = tops([str(path) for path in wanted.paths], root, cwd, required=True)
-    if wanted.root is None and not any(head.path.is_relative_to(root) for head in heads):
-        root = heads[0].root
-    yield _Side(root=root, tops=heads, prefix=".")
-    if wanted.base is None:
-        return
-    if not wanted.base.is_dir():
+    """Head, and base where there is one."""
+    if wanted.base is not None and not wanted.base.is_dir():
         raise UsageError(f"the base {wanted.base} is no folder", "Name the folder that holds the other side.")
-    base = wanted.base.resolve()
-    inside = [os.fsdecode(os.fsencode(head.path.relative_to(root))) for head in heads if head.path.is_relative_to(root)]
-    single = len(heads) == 1 and bool(inside)
-    paths = ["."] if single else inside
-    yield _Side(
-        root=base,
-        tops=tops(paths, base, base, required=False),
-        prefix=files.reported(inside[0]) if single else ".",
-    )
+    places = Places.of(wanted.paths, wanted.root, wanted.base)
+    heads = tops([str(path) for path in wanted.paths], places.head_root, Path.cwd(), required=True)
+    yield _Side(root=places.head_root, tops=heads, prefix=".")
+    if places.base_root is not None:
+        counterparts = tops(places.base_paths, places.base_root, places.base_root, required=False)
+        yield _Side(root=places.base_root, tops=counterparts, prefix=files.reported(places.base_prefix))
 
 
 def _is_chart(folder: Path) -> bool:

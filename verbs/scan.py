@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from controls import catalogue as catalogues
@@ -14,10 +13,9 @@ from controls.assemble import Terms, assemble
 from controls.catalogue import Catalogue
 from controls.compare import compare
 from controls.gate import decide
-from manifests.discovery import work_tree
 from manifests.load import ChartValues, LoadRequest, load
 from manifests.relocate import relocate
-from model.errors import EnvironmentBrokenError, UsageError
+from model.errors import EnvironmentBrokenError
 from model.finding import Scan
 from model.resource import Tree
 from process import Sandbox
@@ -30,6 +28,7 @@ from verbs.chart_cache import usable_cache
 from verbs.compare import read_audit
 from verbs.console import Console
 from verbs.outcome import Outcome, exit_code
+from verbs.places import Places
 from verbs.policy import Settled, settle
 
 CHART_SECONDS = 60.0
@@ -40,11 +39,12 @@ def scan(wanted: ScanSettings) -> int:
     """The exit code of auditing a tree, compared with a base where there is one."""
     gc.disable()  # many objects, hardly a cycle, and all of them live to the end: a tenth of the time
     console = Console(quiet=wanted.quiet, verbose=wanted.verbose, progress=wanted.progress)
-    places = _Places.of(wanted)
+    stored = _stored(wanted.base)
+    places = Places.of(wanted.paths, wanted.root, None if stored else wanted.base)
     catalogue = catalogues.load()
     settled = settle(wanted, catalogue, places.head_root, places.base_root)
     with Sandbox(observer=console.command) as sandbox:
-        outcome = _Run(wanted, places, catalogue, settled, sandbox, console).outcome()
+        outcome = _Run(wanted, places, catalogue, settled, sandbox, console).outcome(stored)
     outcome.publish(wanted.reports, wanted.output, colour=wanted.colour)
     if wanted.outputs:
         outcome.hand_over(wanted.outputs, wanted.output)
@@ -53,44 +53,13 @@ def scan(wanted: ScanSettings) -> int:
     return exit_code(outcome.verdict, warn_only=wanted.warn_only)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Places:
-    """Where head and base lie."""
-
-    head_root: Path
-    base_root: Path | None
-    """None without a base, and for a stored one."""
-    base_paths: tuple[str, ...]
-    base_prefix: str
-    """Under which the paths of base are reported."""
-    stored_base: Path | None
-
-    @classmethod
-    def of(cls, wanted: ScanSettings) -> _Places:
-        """Raises EnvironmentBrokenError for a base that is not there, UsageError for a root that is no folder."""
-        if wanted.root is not None and not wanted.root.is_dir():
-            raise UsageError(f"the root {wanted.root} is no folder", "Name the folder that reported paths start from.")
-        root = wanted.root.resolve() if wanted.root else work_tree(Path.cwd())
-        heads = [_inside(root, path) for path in wanted.paths]
-        if wanted.root is None and not any(head.is_relative_to(root) for head in heads):
-            root = heads[0] if heads[0].is_dir() else heads[0].parent
-        base = wanted.base
-        if base is not None and base.is_dir():
-            base_root = base.resolve()
-            if len(heads) == 1 and heads[0].is_relative_to(root):
-                prefix = heads[0].relative_to(root).as_posix()
-                return cls(head_root=root, base_root=base_root, base_paths=(".",), base_prefix=prefix, stored_base=None)
-            inside = tuple(str(head.relative_to(root)) for head in heads if head.is_relative_to(root))
-            return cls(head_root=root, base_root=base_root, base_paths=inside, base_prefix=".", stored_base=None)
-        if base is not None and not base.is_file():
-            raise EnvironmentBrokenError(f"the base {base} is not there", "Name a folder, or a stored audit.json.")
-        return cls(head_root=root, base_root=None, base_paths=(), base_prefix=".", stored_base=base)
-
-
-def _inside(root: Path, path: Path) -> Path:
-    """The absolute path; links stay what they are below the root, so that nothing there is followed."""
-    named = Path(os.path.normpath(Path.cwd() / path))
-    return named if named.is_relative_to(root) else named.resolve()
+def _stored(base: Path | None) -> Path | None:
+    """The base, where it is a stored audit. Raises EnvironmentBrokenError for one that is not there."""
+    if base is None or base.is_dir():
+        return None
+    if not base.is_file():
+        raise EnvironmentBrokenError(f"the base {base} is not there", "Name a folder, or a stored audit.json.")
+    return base
 
 
 class _Run:
@@ -99,7 +68,7 @@ class _Run:
     def __init__(  # noqa: PLR0913, PLR0917 everything that the composition root has put together
         self,
         wanted: ScanSettings,
-        places: _Places,
+        places: Places,
         catalogue: Catalogue,
         settled: Settled,
         sandbox: Sandbox,
@@ -123,11 +92,11 @@ class _Run:
             keep_passed=wanted.all_results,
         )
 
-    def outcome(self) -> Outcome:
+    def outcome(self, stored_base: Path | None) -> Outcome:
         """Everything that reports show."""
         with self.console.step(Terminal("asking the scanners for their versions")):
             self._check_tools()
-        stored = read_audit(self.places.stored_base) if self.places.stored_base else None
+        stored = read_audit(stored_base) if stored_base else None
         with self.console.step(Terminal("reading and rendering")):
             head_tree = self._head()
             base_tree = self._base() if self.places.base_root else None
