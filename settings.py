@@ -19,7 +19,7 @@ PROGRAM = "hardening-gate"
 KUBE_VERSION = "1.34"
 """The one default for Helm, kube-score, Trivy and schemas."""
 SCANNERS = ("native", "polaris", "kube-score", "trivy")
-FORMATS = ("table", "json", "markdown", "sarif", "comparison")
+FORMATS = ("table", "json", "markdown", "sarif", "github", "junit", "gitlab", "csv", "comparison")
 EXPLAIN_FORMATS = ("table", "json", "markdown")
 CONTROLS_FORMATS = ("table", "json", "csv", "markdown")
 SEVERITIES = (*(severity.value for severity in Severity), "none")

@@ -34,6 +34,8 @@ WORD = re.compile(
     re.VERBOSE,
 )
 END: Final = "end"
+DEPTH: Final = 100
+"""Of parentheses."""
 KEYWORDS = frozenset({"if", "with", "range", "else", "template", "block", "define", "end", "break", "continue"})
 OPENERS = frozenset({"if", "with", "range", "block", "define"})
 
@@ -162,10 +164,18 @@ def _words(text: str, position: int, limit: int) -> tuple[tuple[Word, ...], int,
         position = match.end()
     if match is None:
         raise Malformed(f"the action at character {position} cannot be read")
-    sorts = [word.sort for word in words]
-    if not words or sorts.count(Sort.OPEN) != sorts.count(Sort.CLOSE):
-        raise Malformed(f"the action before character {position} is empty or lacks a parenthesis")
+    if not words or not _is_balanced(words):
+        raise Malformed(f"the action before character {position} is empty, lacks a parenthesis, or has too many")
     return tuple(words), match.end(), match["trim"] is not None
+
+
+def _is_balanced(words: Sequence[Word]) -> bool:
+    depth = 0
+    for word in words:
+        depth += (word.sort is Sort.OPEN) - (word.sort is Sort.CLOSE)
+        if not 0 <= depth <= DEPTH:
+            return False
+    return depth == 0
 
 
 def commands(action: Action) -> list[Command]:

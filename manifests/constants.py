@@ -80,7 +80,11 @@ REPLACED = re.compile(
     rf"\btuple\b((?:(?!\btuple\b).){{0,2000}}?) \| include `{re.escape(PREFIX)}({'|'.join(CALLED)})`( \| \w+)?",
     re.DOTALL,
 )
-LONGEST: Final = 2_000
+NESTED: Final = 20
+"""Calls in calls that are taken back."""
+UNREAD: Final = 1_000
+"""Actions of one text that cannot be read; what follows is not looked at."""
+LONGEST: Final = 500
 """Characters of an action in a text that is no template."""
 
 DEFINITIONS: Final = "".join(
@@ -126,9 +130,10 @@ def unsettle(text: str) -> str:
     """``settle_data`` taken back, in whatever a template made of its result without executing it."""
     for name, constant in ALONE.items():
         text = text.replace(constant, name)
-    found = 1
-    while found:  # from the inside to the outside
+    for _ in range(NESTED):  # from the inside to the outside
         text, found = REPLACED.subn(_as_written, text)
+        if not found:
+            break
     return text
 
 
@@ -140,6 +145,9 @@ def _as_written(match: re.Match[str]) -> str:
 def _readable(text: str, unread: list[str]) -> Iterator[Action]:
     start = text.find(OPEN)
     while start >= 0:
+        if len(unread) >= UNREAD:
+            unread.append(text[start:])
+            return
         try:
             action = action_at(text, start, start + LONGEST)
         except Malformed:
@@ -175,9 +183,10 @@ Edit = tuple[int, int, str]
 
 
 def _edits(action: Action, names: set[str]) -> Iterator[Edit]:
-    found = commands(action)
-    for index, command in enumerate(found):
-        follower = next((each for each in found[index + 1 :] if each.depth == command.depth), None)
+    followers: dict[int, Command] = {}
+    for command in reversed(commands(action)):
+        follower = followers.get(command.depth)
+        followers[command.depth] = command
         for word in (command.words[0], *command.operand_names()):
             if word.text in ALONE and word.sort == "name":
                 names.add(word.text)

@@ -25,6 +25,10 @@ HOLE: Final = "\0"
 """Stands for an action in the text of a line."""
 FOLDED: Final = 80
 """Columns: ``toYaml`` may go on on the next line behind longer texts, and a comment there would end them."""
+CROWDED: Final = 50
+"""Actions on one line; a line with more is not marked."""
+LONGEST: Final = 2_000
+"""Characters of a line that are looked at."""
 CONTROLS: Final = frozenset({"if", "with", "range", "else", "end", "define", "block", "break", "continue"})
 TEXTS: Final = frozenset({"include", "indent", "nindent", "tpl", "toJson", "toYaml", "toYamlPretty", "trim"})
 """Functions that answer with whole lines of text."""
@@ -120,7 +124,7 @@ class Marker:
         top = [*_spans(found, inside), *(_Span(start=s, end=e, trims_after=False, role=Role.SILENT) for s, e in inside)]
         edits = [edit for action in found for edit in self._plain_includes(text, action)]
         marked = [*edits, *self._marks(template, (0, len(text)), sorted(top, key=lambda span: span.start))]
-        twins = [self._twin(template, body, edits) for body in bodies]
+        twins = [self._twin(template, body) for body in bodies]
         return edited(text, marked) + "".join(twins)
 
     def _mark(self, identity: str) -> str:
@@ -128,17 +132,17 @@ class Marker:
 
     def _site(self, template: _Template, line: _Line, *, prints_lines: bool) -> str:
         """The number of a new site."""
-        text = HOLE.join(_literals(template.text, line))
+        text = HOLE.join(_literals(template.text, line))[:LONGEST]
         number = template.line(line.start)
         self.sites.append(Site(file=template.file, line=number, text=text, prints_lines=prints_lines))
         return str(len(self.sites) - 1)
 
     # ------------------------------------------------------------ definitions
 
-    def _twin(self, template: _Template, body: Definition, edits: Sequence[Edit]) -> str:
+    def _twin(self, template: _Template, body: Definition) -> str:
         """The definition once more, marked, under a name of ours."""
         start, end = body.first.end, body.last.start
-        inner = [edit for edit in edits if start <= edit[0] and edit[1] <= end]
+        inner = [edit for action in body.actions for edit in self._plain_includes(template.text, action)]
         inner += self._marks(template, (start, end), list(_spans(body.actions, ())))
         marked = edited(template.text[start:end], [(a - start, b - start, new) for a, b, new in inner])
         opening = f'{{{{define "{self._twin_name(body.name)}"{" -" * body.first.trims_after}}}}}'
@@ -162,6 +166,8 @@ class Marker:
     def _marks(self, template: _Template, part: tuple[int, int], spans: Sequence[_Span]) -> Iterator[Edit]:
         text = template.text
         for line in _lines(text, part, spans):
+            if len(line.spans) > CROWDED:
+                continue
             written = "".join(_literals(text, line))
             if not line.spans and (not written.strip() or written.lstrip().startswith(("---", "#"))):
                 continue

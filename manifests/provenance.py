@@ -85,26 +85,26 @@ class _Places:
 
     def __init__(self, sites: Sequence[Site]) -> None:
         self._sites = sites
-        self._known: dict[tuple[int, bool], Written] = {}
+        self._known: dict[int, Written] = {}
 
     def of(self, text: str, identities: Sequence[str]) -> list[Written]:
         """The innermost first. A mark that nobody made stands for nothing."""
         numbers = [int(each) for each in identities if len(each) < 10 and int(each) < len(self._sites)]
-        return [self._written(number, holds=_holds(self._sites[number], text)) for number in numbers]
+        return [self._written(number) for number in numbers if _may_print(self._sites[number], text)]
 
-    def _written(self, number: int, *, holds: bool) -> Written:
-        known = self._known.get((number, holds))
+    def _written(self, number: int) -> Written:
+        known = self._known.get(number)
         if known is None:
             site = self._sites[number]
-            known = Written(file=site.file, line=site.line, text=site.text if holds else "")
-            self._known[number, holds] = known
+            known = Written(file=site.file, line=site.line, text="" if site.prints_lines else site.text)
+            self._known[number] = known
         return known
 
 
-def _holds(site: Site, text: str) -> bool:
-    """Whether a printed line is what stands on the template's line, its actions aside."""
+def _may_print(site: Site, text: str) -> bool:
+    """Whether a printed line holds what stands on the template's line; of other lines that one says nothing."""
     if site.prints_lines:
-        return False
+        return True
     first, *rest = (part.strip() for part in site.text.split(HOLE))
     if first:
         return text.lstrip().startswith(first)

@@ -40,28 +40,52 @@ class Outcome:
         append(file, outputs.render(named))
 
     def _render(self, form: str, *, colour: bool) -> Iterable[str]:
+        """For people; all else is for programs."""
+        match form:
+            case "table":
+                from reporting.table import Table
+
+                table = Table(controls=self.controls, colour=colour)
+                return table.render(self.head, self.comparison, self.verdict)
+            case "markdown":
+                from reporting import markdown
+
+                return markdown.render(self.head, self.comparison, self.verdict, self.controls)
+            case "github":
+                from reporting import github
+
+                return github.render(self.head, self.comparison, self.verdict, self.controls)
+            case _:
+                return self._for_programs(form)
+
+    def _for_programs(self, form: str) -> Iterable[str]:
         match form:
             case "json":
                 from reporting import audit_json
 
                 return audit_json.pieces(self.head)
-            case "sarif":
-                from reporting import sarif
-
-                return sarif.render(self.head, self.controls)
             case "comparison":
                 from reporting import comparison_json
 
                 return comparison_json.pieces(self.head, self.comparison, self.verdict)
-            case "markdown":
-                from reporting import markdown
+            case "sarif":
+                from reporting import sarif
 
-                return markdown.render(self.head, self.comparison, self.verdict, self.controls)
+                return sarif.render(self.head, self.controls)
+            case "junit":
+                from reporting import junit
+
+                return junit.render(self.head, self.controls)
+            case "gitlab":
+                from reporting import gitlab
+
+                return gitlab.render(self.head, self.controls)
+            case "csv":
+                from reporting import results_csv
+
+                return results_csv.render(self.head, self.comparison, self.controls)
             case _:
-                from reporting.table import Table
-
-                table = Table(controls=self.controls, colour=colour)
-                return table.render(self.head, self.comparison, self.verdict)
+                raise AssertionError(f"no report is called {form}")
 
 
 def _bundle(output: Path) -> tuple[Report, ...]:
@@ -70,6 +94,7 @@ def _bundle(output: Path) -> tuple[Report, ...]:
         Report(format="comparison", file=output / "comparison.json"),
         Report(format="markdown", file=output / "report.md"),
         Report(format="sarif", file=output / "results.sarif"),
+        Report(format="junit", file=output / "junit.xml"),
     )
 
 

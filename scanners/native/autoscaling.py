@@ -13,31 +13,27 @@ DEFAULT_MINIMUM = 1
 AT_LEAST = 2
 
 
-@object_check("hpa-min-replicas")
+@object_check("hpa-min-replicas", kinds=(AUTOSCALER,))
 def hpa_min_replicas(resource: Resource) -> Flaws:
     """Unset is 1 (autoscaling/v2, HorizontalPodAutoscalerSpec)."""
     minimum = _minimum(resource)
-    if resource.ref.kind == AUTOSCALER and minimum is not None and minimum < AT_LEAST:
+    if minimum is not None and minimum < AT_LEAST:
         yield Flaw(
             ("spec", "minReplicas"), f"may go down to {minimum} pods" if minimum != 1 else "may go down to 1 pod"
         )
 
 
-@object_check("hpa-range")
+@object_check("hpa-range", kinds=(AUTOSCALER,))
 def hpa_range(resource: Resource) -> Flaws:
     """The upper bound lies above the lower one."""
-    if resource.ref.kind != AUTOSCALER:
-        return
     minimum, maximum = _minimum(resource), whole(dig(dict(resource.value), "spec", "maxReplicas"))
     if minimum is not None and maximum is not None and maximum <= minimum:
         yield Flaw(("spec", "maxReplicas"), f"may have {maximum} pods at most and {minimum} at least")
 
 
-@survey("hpa-static-replicas")
+@survey("hpa-static-replicas", kinds=("Deployment",))
 def hpa_static_replicas(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """Each time the Deployment is applied, its own number wins for a while."""
-    if resource.ref.kind != "Deployment":
-        return {}
     fixed = dig(dict(resource.value), "spec", "replicas") is not None
     autoscaler = autoscaler_of(resource, neighbours) if fixed else None
     if autoscaler is None:

@@ -10,6 +10,7 @@ from model.values import mapping, text
 from scanners.native.engine import Flaw, Flaws, object_check
 from scanners.native.secrets import NAME, PASSWORD_NAME, PLACEHOLDER, SHAPES, is_secret
 
+CONFIG_MAP = ("/ConfigMap",)
 MOST = 100_000
 """Characters of a value that are looked at."""
 CODE = re.compile(r"\.(?:go|html?|js|lua|md|php|pl|ps1|py|rb|rego|tpl|tmpl|ts)$", re.IGNORECASE)
@@ -38,7 +39,7 @@ HASH = re.compile(r"\$(?:2[aby]|5|6|apr1|argon2(?:id|i|d)|y)\$[./A-Za-z0-9=,$+]{
 """Formats of password hashes (crypt(5))."""
 
 
-@object_check("configmap-secrets")
+@object_check("configmap-secrets", kinds=CONFIG_MAP)
 def configmap_secrets(resource: Resource) -> Flaws:
     """By the key, by the shape of the value, or by a setting in a file that the value is."""
     for key, value in _entries(resource):
@@ -46,7 +47,7 @@ def configmap_secrets(resource: Resource) -> Flaws:
             yield Flaw(("data", key), found)
 
 
-@object_check("configmap-sensitive-data")
+@object_check("configmap-sensitive-data", kinds=CONFIG_MAP)
 def configmap_sensitive_data(resource: Resource) -> Flaws:
     """User names, e-mail addresses, telephone numbers, and hashes of passwords."""
     for key, value in _entries(resource):
@@ -56,9 +57,8 @@ def configmap_sensitive_data(resource: Resource) -> Flaws:
 
 def _entries(resource: Resource) -> Iterator[tuple[str, str]]:
     """Keys with the beginning of their text; ``binaryData`` is nobody's to read."""
-    if resource.ref.kind == "ConfigMap" and not resource.ref.group:
-        for key, value in mapping(resource.value.get("data")).items():
-            yield key, text(value)[:MOST].strip()
+    for key, value in mapping(resource.value.get("data")).items():
+        yield key, text(value)[:MOST].strip()
 
 
 def _secret(key: str, value: str) -> str | None:

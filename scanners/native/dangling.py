@@ -15,16 +15,14 @@ from scanners.native.autoscaling import AUTOSCALER
 from scanners.native.engine import Flaw, Flaws, Neighbours, Verdicts, survey
 from scanners.native.selection import Templates, places_for, places_of
 
-INGRESS_GROUPS = frozenset({"extensions", "networking.k8s.io"})
+INGRESSES = ("extensions/Ingress", "networking.k8s.io/Ingress")
 ANNOTATED = "use-annotation"
 """The port of a backend that an annotation describes (AWS Load Balancer Controller): it is no Service."""
 
 
-@survey("service-dangling")
+@survey("service-dangling", kinds=("/Service",))
 def service_dangling(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """A Service without selector gets its endpoints from somebody else, one of type ExternalName has none."""
-    if not _is_service(resource):
-        return {}
     spec = mapping(resource.value.get("spec"))
     selector = mapping(spec.get("selector"))
     if not selector or spec.get("type") == "ExternalName":
@@ -36,11 +34,9 @@ def service_dangling(resource: Resource, neighbours: Neighbours) -> Verdicts:
     return {"service-dangling": [] if templates.carry(resource.ref.namespace, selector) else [flaw]}
 
 
-@survey("hpa-target")
+@survey("hpa-target", kinds=(AUTOSCALER,))
 def hpa_target(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """Kubernetes looks for group, kind and name; without ``apiVersion`` in the core group."""
-    if resource.ref.kind != AUTOSCALER:
-        return {}
     target = mapping(dig(dict(resource.value), "spec", "scaleTargetRef"))
     kind, name = text(target.get("kind")), text(target.get("name"))
     if not kind or not name:
@@ -54,11 +50,9 @@ def hpa_target(resource: Resource, neighbours: Neighbours) -> Verdicts:
     return {"hpa-target": [Flaw(("spec", "scaleTargetRef", "name"), f"scales {called}, which is not deployed with it")]}
 
 
-@survey("statefulset-service")
+@survey("statefulset-service", kinds=("StatefulSet",))
 def statefulset_service(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """A headless Service that selects the pods gives each of them its name."""
-    if resource.ref.kind != "StatefulSet":
-        return {}
     name = text(dig(dict(resource.value), "spec", "serviceName"))
     path = ("spec", "serviceName")
     if not name:
@@ -80,11 +74,9 @@ def _unfit(services: Sequence[Resource], stateful_set: Resource) -> str:
     return "" if any(not each or carries(labels, each) for each in selectors) else "which does not select its pods"
 
 
-@survey("ingress-dangling")
+@survey("ingress-dangling", kinds=INGRESSES)
 def ingress_dangling(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """Each backend names a Service and one of its ports, or an object of another kind."""
-    if resource.ref.kind != "Ingress" or resource.ref.group not in INGRESS_GROUPS:
-        return {}
     backends = list(_backends(resource))
     nameless = [
         Flaw(backend.path, "has a backend that names no Service in the form of its API version")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from model.resource import Resource
@@ -18,19 +18,17 @@ WHOLE = 100
 """Percent."""
 
 
-@object_check("pdb-policy-missing")
+@object_check("pdb-policy-missing", kinds=(BUDGET,))
 def pdb_policy_missing(resource: Resource) -> Flaws:
     """One of both numbers; Kubernetes refuses both together."""
     spec = _spec(resource)
-    if resource.ref.kind == BUDGET and spec.get("minAvailable") is None and spec.get("maxUnavailable") is None:
+    if spec.get("minAvailable") is None and spec.get("maxUnavailable") is None:
         yield Flaw(("spec", "maxUnavailable"), "says neither minAvailable nor maxUnavailable")
 
 
-@survey("pdb-blocks-eviction")
+@survey("pdb-blocks-eviction", kinds=(BUDGET,))
 def pdb_blocks_eviction(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """By its own number, or beside the replicas of the workloads that it selects."""
-    if resource.ref.kind != BUDGET:
-        return {}
     return {"pdb-blocks-eviction": list(_blocks(resource, neighbours))}
 
 
@@ -49,20 +47,20 @@ def _blocks(budget: Resource, neighbours: Neighbours) -> Flaws:
         yield Flaw(("spec", "minAvailable"), f"wants {least.of(total)} pods to be available where there may be {total}")
 
 
-@survey("pod-disruption-budget-missing")
+@survey("pod-disruption-budget-missing", kinds=COVERED)
 def pod_disruption_budget_missing(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """A single replica needs none: a budget could only keep its node from being drained."""
-    if resource.ref.kind not in COVERED or not resource.pods:
+    if not resource.pods:
         return {}
     covered = resource in neighbours.derived(_covered) or has_one_replica(resource, neighbours)
     flaw = Flaw(_labels(resource), "is covered by no disruption budget")
     return {"pod-disruption-budget-missing": [] if covered else [flaw]}
 
 
-@survey("pdb-exceeds-hpa")
+@survey("pdb-exceeds-hpa", kinds=("Deployment",))
 def pdb_exceeds_hpa(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """A budget of the scope wants more pods than the autoscaler of the scope leaves in quiet hours."""
-    if resource.ref.kind != "Deployment" or not resource.pods:
+    if not resource.pods:
         return {}
     excess = neighbours.derived(_excesses).get(resource)
     return {"pdb-exceeds-hpa": [Flaw(_labels(resource), excess)] if excess else []}
@@ -74,17 +72,20 @@ def _excesses(neighbours: Neighbours) -> Mapping[Resource, str]:
     for covered in neighbours.derived(_coverage).values():
         for workload in covered.workloads:
             autoscaler = autoscaler_of(workload, neighbours)
-            if autoscaler is not None and workload not in found:
-                found |= {workload: excess for excess in _excess(covered, autoscaler)}
+            excess = _excess(covered, autoscaler) if autoscaler is not None else ""
+            if excess:
+                found.setdefault(workload, excess)
     return found
 
 
-def _excess(covered: _Covered, autoscaler: Autoscaler) -> Iterator[str]:
+def _excess(covered: _Covered, autoscaler: Autoscaler) -> str:
+    """What to say where the budgets want more pods than the autoscaler leaves; empty where they do not."""
     minimum = max(autoscaler.minimum, 1)
     least = max(covered.wishes, key=lambda wish: wish.of(minimum), default=None)
-    if least is not None and least.of(minimum) > minimum:
-        budget, name = covered.wishes[least].ref.name[:80], autoscaler.resource.ref.name[:80]
-        yield f"must keep {least.of(minimum)} pods for {budget} where {name} may leave {minimum}"
+    if least is None or least.of(minimum) <= minimum:
+        return ""
+    budget, name = covered.wishes[least].ref.name[:80], autoscaler.resource.ref.name[:80]
+    return f"must keep {least.of(minimum)} pods for {budget} where {name} may leave {minimum}"
 
 
 def _covered(neighbours: Neighbours) -> frozenset[Resource]:

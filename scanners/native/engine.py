@@ -45,11 +45,6 @@ class Neighbours:
             neighbours._objects.setdefault(resource.ref, []).append(resource)
         return neighbours
 
-    @property
-    def all(self) -> Iterator[Resource]:
-        """Every object, those of one identity together."""
-        return iter(self)
-
     def __iter__(self) -> Iterator[Resource]:
         """Every object, those of one identity together."""
         return (resource for resources in self._objects.values() for resource in resources)
@@ -150,6 +145,8 @@ class Checks:
     object: dict[str, Callable[[Resource], Flaws]] = field(default_factory=dict)
     surveys: dict[tuple[str, ...], Survey] = field(default_factory=dict)
     """By the controls that one look at the object may judge together."""
+    kinds: dict[str, frozenset[str]] = field(default_factory=dict)
+    """``Kind`` or ``group/Kind`` by control, where a check of objects is about some kinds only."""
 
     @property
     def ids(self) -> frozenset[str]:
@@ -176,20 +173,29 @@ def pod_check(control: str) -> Callable[[Callable[[PodView], Flaws]], Callable[[
     return _register(control, CHECKS.pod)
 
 
-def object_check(control: str) -> Callable[[Callable[[Resource], Flaws]], Callable[[Resource], Flaws]]:
-    """Register a check of one object of any kind."""
+def object_check(
+    control: str, *, kinds: Iterable[str] = ()
+) -> Callable[[Callable[[Resource], Flaws]], Callable[[Resource], Flaws]]:
+    """Register a check of one object: of these ``kinds`` (``Kind`` or ``group/Kind``), or of any."""
+    _restrict(control, kinds)
     return _register(control, CHECKS.object)
 
 
-def survey(*controls: str) -> Callable[[Survey], Survey]:
+def survey(*controls: str, kinds: Iterable[str] = ()) -> Callable[[Survey], Survey]:
     """Register one look at an object that judges several controls, or, where it cannot know, none."""
 
     def register(look_at: Survey) -> Survey:
         assert CHECKS.ids.isdisjoint(controls), f"{sorted(CHECKS.ids.intersection(controls))} have a check already"
         CHECKS.surveys[controls] = look_at
+        _restrict(controls[0], kinds)
         return look_at
 
     return register
+
+
+def _restrict(control: str, kinds: Iterable[str]) -> None:
+    if kinds:
+        CHECKS.kinds[control] = frozenset(kinds)
 
 
 def _register(
@@ -205,32 +211,51 @@ def _register(
 
 def look(resource: Resource, neighbours: Neighbours) -> Opinion:
     """What all checks say about one object among the others of its scope."""
-    findings = list(_run(CHECKS.object, [resource], OBJECT))
-    passed = {}
+    checks, surveys = _about(resource.ref.group, resource.ref.kind)
+    findings = _run(checks, resource, OBJECT)
     pods = [_pod_view(pod, resource, neighbours) for pod in resource.pods]
-    findings += _run(CHECKS.pod, pods, OBJECT)
-    judged = _survey(resource, neighbours, findings)
-    failed = frozenset(finding.rule for finding in findings)
-    passed[OBJECT] = _rest("pod" if pods else "object", failed, judged)
+    for pod in pods:
+        findings += _run(_OF_PODS, pod, OBJECT)
+    judged = _survey(surveys, resource, neighbours, findings)
+    failed = frozenset([finding.rule for finding in findings])
+    passed = {OBJECT: _rest("pod" if pods else "object", failed, judged)}
     for pod in pods:
         for container in pod.pod.containers:
-            found = list(_run(CHECKS.container, [_container_view(container, pod)], container.key))
-            passed[container.key] = _rest("container", frozenset(finding.rule for finding in found), NONE)
+            found = _run(_OF_CONTAINERS, _container_view(container, pod), container.key)
+            passed[container.key] = _rest("container", frozenset([finding.rule for finding in found]), NONE)
             findings += found
     return Opinion(findings=tuple(findings), passed=passed)
 
 
-def _run(checks: Mapping[str, Callable[[View], Flaws]], views: Iterable[View], subject: str) -> Iterator[Finding]:
-    for view in views:
-        for control, check in checks.items():
-            for flaw in check(view):
-                yield Finding(rule=control, container=subject, field=flaw.path, message=flaw.message)
+_OF_PODS = CHECKS.pod.items()
+_OF_CONTAINERS = CHECKS.container.items()
 
 
-def _survey(resource: Resource, neighbours: Neighbours, findings: list[Finding]) -> frozenset[str]:
+@cache
+def _about(group: str, kind: str) -> tuple[Sequence[tuple[str, Callable[[Resource], Flaws]]], Sequence[Survey]]:
+    """The checks and surveys of objects that have anything to say about a kind; the others pass it, or are silent."""
+
+    def is_about(control: str) -> bool:
+        return CHECKS.kinds.get(control) is None or not CHECKS.kinds[control].isdisjoint({kind, f"{group}/{kind}"})
+
+    checks = tuple((control, check) for control, check in CHECKS.object.items() if is_about(control))
+    return checks, tuple(look_at for controls, look_at in CHECKS.surveys.items() if is_about(controls[0]))
+
+
+def _run(checks: Iterable[tuple[str, Callable[[View], Flaws]]], view: View, subject: str) -> list[Finding]:
+    return [
+        Finding(rule=control, container=subject, field=flaw.path, message=flaw.message)
+        for control, check in checks
+        for flaw in check(view)
+    ]
+
+
+def _survey(
+    surveys: Iterable[Survey], resource: Resource, neighbours: Neighbours, findings: list[Finding]
+) -> frozenset[str]:
     """Add what the surveys find; give the controls that they have judged."""
     judged: list[str] = []
-    for look_at in CHECKS.surveys.values():
+    for look_at in surveys:
         for control, flaws in look_at(resource, neighbours).items():
             judged.append(control)
             findings += [Finding(rule=control, field=flaw.path, message=flaw.message) for flaw in flaws]

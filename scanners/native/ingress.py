@@ -9,7 +9,7 @@ from model.resource import Resource
 from model.values import Json, dig, mapping, sequence, text
 from scanners.native.engine import Flaw, Flaws, object_check
 
-INGRESS_GROUPS = frozenset({"", "extensions", "networking.k8s.io"})
+INGRESS = ("/Ingress", "extensions/Ingress", "networking.k8s.io/Ingress")
 """The core group has no such kind, but who writes ``apiVersion: v1`` means it."""
 NGINX = "nginx.ingress.kubernetes.io/"
 SNIPPET = re.compile(r"(?:^|[/.-])snippets?$")
@@ -39,11 +39,9 @@ SWITCHES = {"alb.ingress.kubernetes.io/listen-ports": "HTTPS", "traefik.ingress.
 """Annotations that turn TLS on where they contain the word."""
 
 
-@object_check("ingress-nginx-snippets")
+@object_check("ingress-nginx-snippets", kinds=INGRESS)
 def ingress_nginx_snippets(resource: Resource) -> Flaws:
     """Snippets as such; of other annotations what leaves their directive, text in quotes apart."""
-    if not _is_ingress(resource):
-        return
     for key, value in sorted(_annotations(resource).items()):
         path = ("metadata", "annotations", key)
         if SNIPPET.search(key):
@@ -57,14 +55,14 @@ def _leaves_its_place(name: str, value: str) -> bool:
     return bool(pattern.search(value) if pattern else IN_ANY.search(QUOTED.sub("", value)))
 
 
-@object_check("ingress-tls")
+@object_check("ingress-tls", kinds=(*INGRESS, "route.openshift.io/Route"))
 def ingress_tls(resource: Resource) -> Flaws:
     """No TLS at all, or a host that none of the entries names; one without hosts is for all of them."""
-    if resource.ref.group == "route.openshift.io" and resource.ref.kind == "Route":
+    if resource.ref.kind == "Route":
         if not mapping(dig(dict(resource.value), "spec", "tls")):
             yield Flaw(("spec", "tls"), "serves without TLS")
         return
-    if not _is_ingress(resource) or _gets_tls_elsewhere(_annotations(resource)):
+    if _gets_tls_elsewhere(_annotations(resource)):
         return
     entries = [entry for entry in sequence(dig(dict(resource.value), "spec", "tls")) if isinstance(entry, dict)]
     if not entries:
@@ -87,10 +85,6 @@ def _gets_tls_elsewhere(annotations: Mapping[str, Json]) -> bool:
     if any(text(annotations.get(key)).strip() for key in CERTIFICATES):
         return True
     return any(word in text(annotations.get(key)) for key, word in SWITCHES.items())
-
-
-def _is_ingress(resource: Resource) -> bool:
-    return resource.ref.kind == "Ingress" and resource.ref.group in INGRESS_GROUPS
 
 
 def _annotations(resource: Resource) -> Mapping[str, Json]:

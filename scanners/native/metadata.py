@@ -28,11 +28,9 @@ def kube_system_namespace(resource: Resource) -> Flaws:
         yield Flaw(("metadata", "namespace"), "lives in kube-system, beside the control plane")
 
 
-@object_check("naked-pod")
+@object_check("naked-pod", kinds=("/Pod",))
 def naked_pod(resource: Resource) -> Flaws:
     """A pod that no controller owns: an exported one names its owner."""
-    if resource.ref.kind != "Pod" or resource.ref.group:
-        return
     owners = sequence(dig(dict(resource.value), "metadata", "ownerReferences"))
     if not any(mapping(owner).get("controller") is True for owner in owners):
         yield Flaw(("kind",), "is a bare pod that nobody restarts on another node")

@@ -55,7 +55,7 @@ def _strangers(neighbours: Neighbours) -> Mapping[tuple[str, str], Sequence[str]
 def _applications(neighbours: Neighbours) -> Mapping[str, Mapping[str, set[str]]]:
     """By namespace and application: the instances that it is part of."""
     found: dict[str, dict[str, set[str]]] = {}
-    for resource in neighbours.all:
+    for resource in neighbours:
         owner = _owner(resource)
         if owner is not None:
             applications = found.setdefault(resource.ref.namespace, {})

@@ -20,30 +20,25 @@ OFFICIAL = "docker.io/library/"
 """Docker alone puts images there: no name in it can be a look-alike."""
 
 
-@object_check("policy-enforcement-missing")
+@object_check("policy-enforcement-missing", kinds=("/Namespace",))
 def policy_enforcement_missing(resource: Resource) -> Flaws:
     """The namespace's label; a default that the API server sets for all of them stands in no manifest."""
-    if resource.ref.kind != "Namespace" or resource.ref.group:
-        return
     level = mapping(dig(dict(resource.value), "metadata", "labels")).get(ENFORCE)
     if text(level) not in LEVELS:
         told = "enforces no level of pod security" if level is None else "enforces a level that refuses nothing"
         yield Flaw(("metadata", "labels", ENFORCE), told)
 
 
-@object_check("scc-privileged")
+@object_check("scc-privileged", kinds=("SecurityContextConstraints",))
 def scc_privileged(resource: Resource) -> Flaws:
     """OpenShift's field; absent is false."""
-    is_constraint = resource.ref.kind == "SecurityContextConstraints"
-    if is_constraint and resource.value.get("allowPrivilegedContainer") is True:
+    if resource.value.get("allowPrivilegedContainer") is True:
         yield Flaw(("allowPrivilegedContainer",), "allows privileged containers")
 
 
-@object_check("podsecuritypolicy-permissive")
+@object_check("podsecuritypolicy-permissive", kinds=("PodSecurityPolicy",))
 def podsecuritypolicy_permissive(resource: Resource) -> Flaws:
     """Against the restricted standard, field by field; what the policy leaves out is allowed."""
-    if resource.ref.kind != "PodSecurityPolicy":
-        return
     spec = mapping(resource.value.get("spec"))
     yield from _switches(spec)
     yield from _users(spec)
@@ -94,12 +89,10 @@ def _lists(spec: Mapping[str, Json]) -> Iterator[Flaw]:
         yield Flaw(("spec", "allowedUnsafeSysctls", position), "admits unsafe sysctls")
 
 
-@object_check("image-repo-policy-ambiguous")
+@object_check("image-repo-policy-ambiguous", kinds=[f"constraints.gatekeeper.sh/{kind}" for kind in REPO_FIELDS])
 def image_repo_policy_ambiguous(resource: Resource) -> Flaws:
     """Gatekeeper compares ``repos`` as prefixes, of ``allowedImages`` (K8sAllowedReposv2) what ends in ``*``."""
-    field = REPO_FIELDS.get(resource.ref.kind)
-    if field is None or resource.ref.group != "constraints.gatekeeper.sh":
-        return
+    field = REPO_FIELDS[resource.ref.kind]
     for position, entry in enumerate(sequence(dig(dict(resource.value), "spec", "parameters", field))):
         prefix = text(entry)
         is_prefix = field == "repos" or prefix.endswith("*")

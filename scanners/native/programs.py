@@ -36,11 +36,10 @@ REPOSITORY = frozenset({"GIT_SYNC_REPO", "GITSYNC_REPO", "--repo"})
 UNPROTECTED = ("git://", "http://")
 
 
-@object_check("cronjob-persistence")
-def cronjob_persistence(resource: Resource) -> Flaws:
+@object_check("cronjob-persistence", kinds=("CronJob",))
+def cronjob_persistence(_: Resource) -> Flaws:
     """Every one: whether it is wanted is for a person to say."""
-    if resource.ref.kind == "CronJob":
-        yield Flaw(("spec", "schedule"), "runs again and again: somebody should own it")
+    yield Flaw(("spec", "schedule"), "runs again and again: somebody should own it")
 
 
 @pod_check("kubernetes-dashboard")

@@ -15,11 +15,9 @@ ALIASES = {"cpu": "requests.cpu", "memory": "requests.memory"}
 """Short names of the same quota (kubernetes.io/docs, "Resource Quotas")."""
 
 
-@object_check("limit-range")
+@object_check("limit-range", kinds=("LimitRange",))
 def limit_range(resource: Resource) -> Flaws:
     """Some entry gives bounds and defaults alike: only one of type Container can."""
-    if resource.ref.kind != "LimitRange":
-        return
     entries = [mapping(entry) for entry in sequence(dig(dict(resource.value), "spec", "limits"))]
     lacks = [[field for field in RANGE_FIELDS if not entry.get(field)] for entry in entries]
     if not entries:
@@ -30,11 +28,9 @@ def limit_range(resource: Resource) -> Flaws:
         yield Flaw(path, f"has no {' and no '.join(lacks[position])} for containers")
 
 
-@survey("resource-quota")
+@survey("resource-quota", kinds=("ResourceQuota",))
 def resource_quota(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """Together with the other quotas of its namespace that hold for all pods."""
-    if resource.ref.kind != "ResourceQuota":
-        return {}
     together = neighbours.derived(_bounded_for_all_pods)
     bounded = set(_bounded(resource)).union(*(together.get(place, ()) for place in places_for(resource.ref.namespace)))
     missing = [name for name in BOUNDED if name not in bounded]

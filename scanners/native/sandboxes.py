@@ -9,18 +9,16 @@ from model.values import FieldPath, Json, dig, mapping, sequence, text
 from scanners.native.engine import Flaw, Flaws, object_check
 from scanners.native.images import tag_and_digest
 
-KINDS = frozenset({("agents.x-k8s.io", "Sandbox"), ("extensions.agents.x-k8s.io", "SandboxTemplate")})
+KINDS = ("agents.x-k8s.io/Sandbox", "extensions.agents.x-k8s.io/SandboxTemplate")
 ORDINARY = frozenset({"crun", "nvidia", "runc"})
 """Runtime classes that share the node's kernel with the container."""
 EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 LIMITS = ("cpu", "memory")
 
 
-@object_check("agent-sandbox-hardening")
+@object_check("agent-sandbox-hardening", kinds=KINDS)
 def agent_sandbox_hardening(resource: Resource) -> Flaws:
     """The runtime, limits and image of its pod; of a template also its own network policy, on unless it says no."""
-    if (resource.ref.group, resource.ref.kind) not in KINDS:
-        return
     for pod in resource.pods:
         runtime = text(pod.spec.get("runtimeClassName"))
         if not runtime or runtime in ORDINARY:

@@ -20,10 +20,10 @@ FILLERS = frozenset({"ExternalSecret", "SealedSecret", "VaultDynamicSecret", "Va
 """Owners that take the values from a store, or from a text that only the cluster can open."""
 
 
-@object_check("external-secret-storage")
+@object_check("external-secret-storage", kinds=("/Secret",))
 def external_secret_storage(resource: Resource) -> Flaws:
     """A Secret whose manifest holds the values themselves; one that others fill has none."""
-    if resource.ref.kind != "Secret" or resource.ref.group or resource.value.get("type") == FILLED_BY_KUBERNETES:
+    if resource.value.get("type") == FILLED_BY_KUBERNETES:
         return
     owners = sequence(dig(dict(resource.value), "metadata", "ownerReferences"))
     if any(text(dig(owner, "kind")) in FILLERS for owner in owners):

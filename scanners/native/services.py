@@ -6,11 +6,12 @@ from model.resource import Resource
 from model.values import Json, dig, mapping, sequence, text
 from scanners.native.engine import Flaw, Flaws, object_check
 
+SERVICE = ("/Service",)
 IN_CLUSTER = (".svc", ".cluster.local")
 """How names of Services end (the cluster's domain may be another one: then waive)."""
 
 
-@object_check("service-external-ip")
+@object_check("service-external-ip", kinds=SERVICE)
 def service_external_ip(resource: Resource) -> Flaws:
     """External addresses (CVE-2020-8554), or a name that is no Service's."""
     spec = _spec(resource)
@@ -21,7 +22,7 @@ def service_external_ip(resource: Resource) -> Flaws:
         yield Flaw(("spec", "externalName"), f"sends its callers to {name[:80]}, outside of the cluster")
 
 
-@object_check("service-node-port")
+@object_check("service-node-port", kinds=SERVICE)
 def service_node_port(resource: Resource) -> Flaws:
     """Type LoadBalancer opens the same ports, unless ``allocateLoadBalancerNodePorts`` is false (core/v1)."""
     spec = _spec(resource)
@@ -32,7 +33,4 @@ def service_node_port(resource: Resource) -> Flaws:
 
 
 def _spec(resource: Resource) -> dict[str, Json]:
-    """Of a Service of the core group; empty for all other objects."""
-    if resource.ref.kind != "Service" or resource.ref.group:
-        return {}
     return mapping(dig(dict(resource.value), "spec"))

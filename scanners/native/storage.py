@@ -44,17 +44,15 @@ OFF = frozenset({"", "0", "disabled", "false", "no", "none", "off"})
 IN_TREE_ALWAYS = ("azureDisk", "azureFile", "gcePersistentDisk")
 
 
-@survey(CONTROL)
+@survey(CONTROL, kinds=("storage.k8s.io/StorageClass", "/PersistentVolume"))
 def persistent_volume_encryption(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """A class by its driver and parameters; a volume by its own source, else by its class in the same scope."""
-    if resource.ref.group == "storage.k8s.io" and resource.ref.kind == "StorageClass":
+    if resource.ref.kind == "StorageClass":
         is_encrypted = _of_class(resource)
         path: tuple[str, ...] = ("parameters", "encrypted")
-    elif not resource.ref.group and resource.ref.kind == "PersistentVolume":
+    else:
         is_encrypted = _of_volume(mapping(resource.value.get("spec")), neighbours)
         path = ("spec",)
-    else:
-        return {}
     if is_encrypted is None:
         return {}
     return {CONTROL: () if is_encrypted else (Flaw(path, "does not ask its driver to encrypt the data"),)}

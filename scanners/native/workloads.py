@@ -19,6 +19,7 @@ PLAIN_SELECTORS = frozenset({"DeploymentConfig", "ReplicationController"})
 """A mapping of labels; nothing means those of the template."""
 DEFAULTED = frozenset({"apps/v1beta1", "extensions/v1beta1"})
 """Old versions that took a missing selector from the template as well."""
+CRON_JOB = ("batch/CronJob",)
 MAY_RESTART = frozenset({"Never", "OnFailure"})
 
 
@@ -29,29 +30,27 @@ def pod_without_containers(pod: PodView) -> Flaws:
         yield Flaw(pod.at("containers"), "declares no containers")
 
 
-@survey("deployment-replicas")
+@survey("deployment-replicas", kinds=DEPLOYMENTS)
 def deployment_replicas(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """One by word or by default, and no autoscaler in the scope that adds more; 0 is switched off."""
-    if resource.ref.kind not in DEPLOYMENTS:
-        return {}
     stated = dig(dict(resource.value), "spec", "replicas")
     alone = (stated is None or whole(stated) == 1) and autoscaler_of(resource, neighbours) is None
     return {"deployment-replicas": [Flaw(("spec", "replicas"), "runs a single replica")] if alone else []}
 
 
-@object_check("rolling-update")
+@object_check("rolling-update", kinds=DEPLOYMENTS)
 def rolling_update(resource: Resource) -> Flaws:
     """Rolling is the default."""
     strategy = dig(dict(resource.value), "spec", "strategy", "type")
-    if resource.ref.kind in DEPLOYMENTS and strategy is not None and strategy not in ROLLING:
+    if strategy is not None and strategy not in ROLLING:
         yield Flaw(("spec", "strategy", "type"), "stops all old pods before it starts a new one")
 
 
-@object_check("selector-mismatch")
+@object_check("selector-mismatch", kinds=LABEL_SELECTORS | PLAIN_SELECTORS)
 def selector_mismatch(resource: Resource) -> Flaws:
     """As the validation of apps/v1: a selector is required, not empty, and selects the template's labels."""
     spec = mapping(resource.value.get("spec"))
-    if resource.ref.kind not in LABEL_SELECTORS | PLAIN_SELECTORS or not isinstance(spec.get("template"), dict):
+    if not isinstance(spec.get("template"), dict):
         return
     selector = mapping(spec.get("selector"))
     way: tuple[str, ...]
@@ -77,20 +76,16 @@ def _mismatches(
             yield Flaw(path, "selects by an expression that is not true of its pods")
 
 
-@object_check("cronjob-deadline")
+@object_check("cronjob-deadline", kinds=CRON_JOB)
 def cronjob_deadline(resource: Resource) -> Flaws:
     """Unset, missed runs may start however late."""
-    if _is_cron_job(resource) and dig(dict(resource.value), "spec", "startingDeadlineSeconds") is None:
+    if dig(dict(resource.value), "spec", "startingDeadlineSeconds") is None:
         yield Flaw(("spec", "startingDeadlineSeconds"), "does not say how late a run may start")
 
 
-@object_check("cronjob-restart-policy")
+@object_check("cronjob-restart-policy", kinds=CRON_JOB)
 def cronjob_restart_policy(resource: Resource) -> Flaws:
     """The default is Always, which no job may have."""
     way = ("spec", "jobTemplate", "spec", "template", "spec", "restartPolicy")
-    if _is_cron_job(resource) and text(dig(dict(resource.value), *way)) not in MAY_RESTART:
+    if text(dig(dict(resource.value), *way)) not in MAY_RESTART:
         yield Flaw(way, "restarts its pods by a policy that jobs must not have")
-
-
-def _is_cron_job(resource: Resource) -> bool:
-    return resource.ref.kind == "CronJob" and resource.ref.group == "batch"

@@ -42,7 +42,11 @@ def test_an_archive_in_which_nothing_changes_stays_the_same_bytes() -> None:
     assert rewrite(data, lambda _, content: content) is data
 
 
-@pytest.mark.parametrize("data", [b"", b"text", gzip.compress(b"text"), pack({"web/a": b"a" * 5000})[:-40]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"text", gzip.compress(b"text"), pack({"web/a": b"a" * 5000})[:-40]],
+    ids=["nothing", "text", "packed text", "half"],
+)
 def test_what_is_no_archive_is_told(data: bytes) -> None:
     with pytest.raises(NotReadError, match="packed chart cannot be read"):
         rewrite(data, lambda _, content: content + b"!")

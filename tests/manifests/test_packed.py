@@ -34,7 +34,11 @@ def test_an_archive_without_a_chart_is_nameless() -> None:
     assert Look().describe(pack("web", files=files)) == Packed(name="", version="", absent=())
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive", gzip.compress(b"no tar" * 1000), pack("db")[:80]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no archive", gzip.compress(b"no tar" * 1000), pack("db")[:80]],
+    ids=["nothing", "text", "packed text", "half"],
+)
 @pytest.mark.threat("F5")
 def test_what_is_no_archive_is_refused(data: bytes) -> None:
     with pytest.raises(NotReadError, match="cannot be read"):
