@@ -68,6 +68,12 @@ class Catalogue:
         key = (scanner, rule)
         return key in self.aliases or key in self.routes or key in self.not_ours
 
+    def simple(self, scanner: str, rule: str) -> Control | None:
+        """The one control of a rule that needs no look at its text; None for all other rules."""
+        key = (scanner, rule)
+        ids = self.aliases.get(key, ())
+        return None if len(ids) != 1 or key in self.routes or key in self.not_ours else self.controls.get(ids[0])
+
     def unmapped(self, scanner: str, rule: str, word: str) -> Control:
         """A control made for a rule that is not listed: gated by severity, not scored. ``word``: the scanner's own."""
         return Control(
@@ -144,6 +150,7 @@ def _control(data: dict[str, Any]) -> Control:
         remedy=data["remedy"],
         compliance={framework: tuple(ids) for framework, ids in data["compliance"].items()},
         rules={scanner: tuple(ids) for scanner, ids in data["rules"].items()},
+        each_field=data.get("each_field", False),
     )
 
 

@@ -64,9 +64,14 @@ def _ending(control: str, container: str | None, item: Item) -> bytes:
     return json.dumps((control, container, item)).encode()
 
 
-def named_item(value: Mapping[str, Json], subject: FieldPath, path: FieldPath | None) -> Item:
-    """``(volumes, name=docker)``: the deepest list item on ``path`` below ``subject``; empty for a plain field."""
-    if path is None or path[: len(subject)] != subject or not any(type(step) is int for step in path[len(subject) :]):
+def named_item(value: Mapping[str, Json], subject: FieldPath, path: FieldPath | None, *, whole: bool = False) -> Item:
+    """``(volumes, name=docker)``: the deepest list item on ``path`` below ``subject``; empty for a plain field.
+
+    ``whole``: the path to its end, whatever it leads to.
+    """
+    if path is None or path[: len(subject)] != subject:
+        return ()
+    if not whole and not any(type(step) is int for step in path[len(subject) :]):
         return ()
     words: list[str] = []
     end = 0
@@ -75,17 +80,36 @@ def named_item(value: Mapping[str, Json], subject: FieldPath, path: FieldPath | 
         item = _child(node, step)
         if depth >= len(subject):
             words.append(_name(item, step) if isinstance(step, int) else step)
-            end = len(words) if isinstance(step, int) else end
+            end = len(words) if whole or isinstance(step, int) else end
         node = item
     return tuple(words[:end])
 
 
 def content_digest(resource: Resource) -> str:
     """``sha256:`` of what an object says, apart from what moves with every release: see MASKED_KEYS."""
-    masked = _without_masked(dict(resource.value))
-    if masked == resource.value:
+    if not _has_masked(dict(resource.value)):
         return resource.digest
+    masked = _without_masked(dict(resource.value))
     return f"sha256:{hashlib.sha256(json.dumps(masked, sort_keys=True).encode()).hexdigest()}"
+
+
+def _has_masked(value: Json) -> bool:
+    todo: list[Json] = [value]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            for key, item in node.items():
+                if type(item) is dict or type(item) is list:
+                    if key in {"labels", "annotations"} and any(map(_is_masked, item)):
+                        return True
+                    todo.append(item)
+        elif isinstance(node, list):
+            todo += node
+    return False
+
+
+def _is_masked(key: Json) -> bool:
+    return isinstance(key, str) and (key in MASKED_KEYS or key.startswith(CHECKSUM))
 
 
 def _without_masked(value: Json, parent: str = "") -> Json:
@@ -93,7 +117,7 @@ def _without_masked(value: Json, parent: str = "") -> Json:
         return {
             key: _without_masked(item, key)
             for key, item in value.items()
-            if not (parent in {"labels", "annotations"} and (key in MASKED_KEYS or key.startswith(CHECKSUM)))
+            if not (parent in {"labels", "annotations"} and _is_masked(key))
         }
     if isinstance(value, list):
         return [_without_masked(item) for item in value]

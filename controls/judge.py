@@ -93,7 +93,9 @@ class Judge:
         self.keep_passed = keep_passed
         self.applicability = Applicability(catalogue.controls)
         self.weights = {control.id: control.severity.weight for control in catalogue.controls.values()}
+        self.by_field = frozenset(control.id for control in catalogue.controls.values() if control.each_field)
         self.ruled = catalogue.within_reach(scan.scanner for scan in scans)
+        self._undisputed: dict[tuple[str, str], Control | None] = {}
         self._witnesses: dict[tuple[str, str, ResultStatus, str], Witness] = {}
         self._passes: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
 
@@ -117,6 +119,14 @@ class Judge:
             listed = (control for rule in rules for control in self.catalogue.of_passed(scanner, rule))
             self._passes[key] = frozenset(listed) & self.catalogue.controls.keys()
         return self._passes[key]
+
+    def undisputed(self, scanner: str, rule: str) -> Control | None:
+        """The one control of a rule that no correction and no framework may object to; None for all other rules."""
+        key = (scanner, rule)
+        if key not in self._undisputed:
+            may_be = self.catalogue.baseline_only or may_be_wrong(scanner, rule, FAILED)
+            self._undisputed[key] = None if may_be else self.catalogue.simple(scanner, rule)
+        return self._undisputed[key]
 
     def witness(self, scanner: str, rule: str, verdict: ResultStatus, message: str) -> Witness:
         """Thousands of results share a witness: what was said does not name the object."""
@@ -166,6 +176,16 @@ class _Hearing:
 
     def _hear(self, scanner: str, finding: Finding, nameless: list[tuple[str, Finding, str]]) -> None:
         """Bring a finding before each control that it may fail; drop it where none takes it."""
+        control = self.judge.undisputed(scanner, finding.rule)
+        if control is not None:
+            subject = finding.container if control.subject is Subject.CONTAINER else OBJECT
+            if control.id in self.applicable.get(subject, ()):
+                self._admit(scanner, finding, control.id, subject)
+                return
+        self._hear_out(scanner, finding, nameless)
+
+    def _hear_out(self, scanner: str, finding: Finding, nameless: list[tuple[str, Finding, str]]) -> None:
+        """The same for a finding that names several controls, or none, or may be wrong."""
         reasons: list[str] = []
         taken = False
         for control in self._controls_of(scanner, finding, reasons):
@@ -232,7 +252,8 @@ class _Hearing:
 
     def _admit(self, scanner: str, finding: Finding, control: str, subject: SubjectKey) -> None:
         container = self.containers.get(subject)
-        item = named_item(self.resource.value, container.path if container else (), finding.field)
+        whole = control in self.judge.by_field
+        item = named_item(self.resource.value, container.path if container else (), finding.field, whole=whole)
         case = self.cases.get((subject, control))
         if case is None:
             case = self.cases[subject, control] = _Case()
@@ -260,7 +281,8 @@ class _Hearing:
         """Write the results of all cases; give those that are not waived altogether."""
         failed: set[tuple[SubjectKey, str]] = set()
         for (subject, control), case in self.cases.items():
-            self._add_dissent(case, subject, control, passed.get(subject, {}).get(control, ()))
+            if scanners := passed.get(subject, {}).get(control, ()):
+                self._add_dissent(case, subject, control, scanners)
             for item, (path, message) in case.flaws.items():
                 result = self._result(subject, control, case.witnesses, path, message, item)
                 self.judgement.results.append(result)

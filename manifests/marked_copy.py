@@ -13,7 +13,7 @@ from manifests.charts import below
 from manifests.marking import Marker, definitions
 from manifests.steady import CHART, TEMPLATE, regular_files
 
-BYTES: Final = 8 << 20
+BYTES: Final = 4 << 20
 """Of all templates of one chart; the lines of a larger one are not looked for."""
 HELPER: Final = "_hardening-gate-marks.tpl"
 

@@ -189,10 +189,10 @@ class Marker:
         if _written_after(text, line, span.start):
             return None
         before = _Line(start=line.start, end=span.start, spans=tuple(s for s in line.spans if s.end <= span.start))
-        last = commands(action)[-1].name
+        last = _last(action)
         if "".join(_literals(text, before)).strip():
             return span if last == "nindent" else None
-        return span if last in TEXTS or action.keyword == "template" else None
+        return span if last in TEXTS or (action.keyword == "template" and len(action.words) > 1) else None
 
     def _wrapped(self, action: Action, identity: str) -> Iterator[Edit]:
         """The action through the helper that marks each line; what it includes by the marked twin."""
@@ -318,6 +318,12 @@ def _places(text: str, line: _Line, block: _Span | None) -> Iterator[int]:
         yield _end(text, line)
     elif line.spans[-1].role is not Role.PRINTS and not opener:
         yield line.spans[-1].start
+
+
+def _last(action: Action) -> str:
+    """The function whose value the action prints, empty where there is none."""
+    found = [command for command in commands(action) if command.depth == 0]
+    return found[-1].name if found else ""
 
 
 def _written_after(text: str, line: _Line, start: int) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+
 from manifests.compose import Document
 from manifests.pods import find_pods
 from manifests.provenance import Provenance
@@ -180,5 +182,8 @@ def _location(piece: _Piece, origin: Origin, kind: str) -> Location:
 
 
 def _digest(value: Json) -> str:
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+    try:
+        canonical = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a lone surrogate, which is no text
+        canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return f"sha256:{hashlib.sha256(canonical).hexdigest()}"

@@ -15,7 +15,7 @@ from manifests.charts import below
 from manifests.constants import DEFINITIONS, KEYS, MENTION, settle_data, settle_template, unsettle
 from manifests.files import Kind, NotReadError
 
-BYTES: Final = 8 << 20
+BYTES: Final = 4 << 20
 """Of all texts of one chart that mention a random function; the rest stays as it is."""
 HELPER: Final = "_hardening-gate.tpl"
 ORDER: Final = frozenset({KEYS, "values"})

@@ -75,5 +75,7 @@ class Control:
     ``mitre``, ``owasp-2022``, ``owasp-2025``."""
     rules: Mapping[str, tuple[str, ...]]
     """Rule ids by scanner."""
+    each_field: bool = False
+    """Every field that is at fault is a result of its own, not just every item of a list."""
     unmapped: bool = False
     """Made at run time for a rule that the catalogue does not know: gated by severity, not scored."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from controls.assemble import Terms, assemble
@@ -96,7 +97,13 @@ def opinion(*findings: Finding, passed: Mapping[str, set[str]] | None = None) ->
     return Opinion(findings=findings, passed={key: frozenset(rules) for key, rules in (passed or {}).items()})
 
 
-def judge(*scans: Scan, policy: Policy | None = None, keep_passed: bool = False, of: Resource | None = None) -> Audit:
+def judge(
+    *scans: Scan,
+    policy: Policy | None = None,
+    keep_passed: bool = False,
+    of: Resource | None = None,
+    catalogue: Catalogue | None = None,
+) -> Audit:
     resource = of or WEB
     source = Source(id=resource.source, kind=SourceKind.MANIFESTS, path=".", name="manifests", kube_version="1.34")
     tree = Tree(sources=(source,), resources=(resource,), failures=(), files=1, documents=1)
@@ -107,7 +114,7 @@ def judge(*scans: Scan, policy: Policy | None = None, keep_passed: bool = False,
         today=dt.date(2030, 1, 1),
         keep_passed=keep_passed,
     )
-    return assemble(tree, scans, CATALOGUE, terms)[0]
+    return assemble(tree, scans, catalogue or CATALOGUE, terms)[0]
 
 
 WEB = resources(DEPLOYMENT)[0]
@@ -311,3 +318,13 @@ def test_a_custom_resource_that_runs_containers_in_an_unknown_shape_is_said_to_b
     assert [(row.resource, row.control) for row in rows] == [(workflow.id, "*")]
     (plain,) = resources("apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {image: logo.png}")
     assert judge(scan("native", {}), of=plain).coverage.not_judged == ()
+
+
+def test_a_control_of_single_fields_has_a_result_for_each_of_them() -> None:
+    spec = ("spec", "template", "spec")
+    findings = [finding("host-path", field=(*spec, name)) for name in ("hostPID", "hostIPC")]
+    assert len(judge(scan("native", {WEB: opinion(*findings)})).results) == 1
+    controls = {**CATALOGUE.controls, HOST_PATH.id: replace(HOST_PATH, each_field=True)}
+    audit = judge(scan("native", {WEB: opinion(*findings)}), catalogue=replace(CATALOGUE, controls=controls))
+    assert [result.field for result in audit.results] == ["spec.template.spec.hostIPC", "spec.template.spec.hostPID"]
+    assert len({result.fingerprint for result in audit.results}) == 2

@@ -66,7 +66,13 @@ def test_a_chart_is_rendered_with_its_parts_hooks_and_definitions(write: Write, 
         "two": "web/templates/a.yaml",  # a definition may say so of itself; it stays inside of the chart
     }
     assert [name for name, each in found.items() if not each.scored] == ["test"]
-    assert all(each.location.precision is Precision.FILE and each.marks is None for each in found.values())
+    assert {name: (each.location.line, each.location.precision) for name, each in found.items()} == {
+        **dict.fromkeys(("db", "hook", "release-name-v1", "test"), (1, Precision.RESOURCE)),
+        "one": (1, Precision.FILE),
+        "second": (8, Precision.RESOURCE),
+        "two": (1, Precision.FILE),
+    }
+    assert all(each.marks is None for each in found.values())
     assert all(each.ref.namespace == "" for each in found.values())
     (source,) = tree.sources
     assert (source.id, source.kind, source.path, source.name) == ("web", SourceKind.HELM, "web", "web")
