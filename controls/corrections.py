@@ -129,6 +129,20 @@ def _mounts_a_host_path(evidence: Evidence) -> bool:
     return any(mapping(volume).get("hostPath") is not None for volume in volumes)
 
 
+def _has_one_replica(evidence: Evidence) -> bool:
+    """Stated as such, or left to the default of 1, and no autoscaler in the scope says otherwise."""
+    ref = evidence.resource.ref
+    replicas = dig(dict(evidence.resource.value), "spec", "replicas")
+    if replicas not in {None, 0, 1} or ref.kind not in {"Deployment", "StatefulSet"}:
+        return False
+    targets = (
+        mapping(dig(dict(other.value), "spec", "scaleTargetRef"))
+        for (kind, namespace, _), other in evidence.neighbours.items()
+        if kind in {"HorizontalPodAutoscaler", "ScaledObject"} and namespace == ref.namespace
+    )
+    return not any(target.get("name") == ref.name for target in targets)
+
+
 def _deploys_no_tiller(evidence: Evidence) -> bool:
     words = [evidence.resource.ref.name]
     for pod in evidence.resource.pods:
@@ -248,6 +262,16 @@ CORRECTIONS: tuple[Correction, ...] = (
         verdict=FAILED,
         holds=_is_selected_by_a_network_policy,
         reason="Polaris overlooks policies whose selector names several labels, none, or an expression",
+    ),
+    *(
+        Correction(
+            scanner="polaris",
+            rule=rule,
+            verdict=FAILED,
+            holds=_has_one_replica,
+            reason="with one replica there is nothing to spread, and a disruption budget could only block a drain",
+        )
+        for rule in ("missingPodDisruptionBudget", "topologySpreadConstraint")
     ),
     Correction(
         scanner="polaris",

@@ -225,9 +225,7 @@ def _pipeline(action: Action) -> Sequence[Word]:
     match action.keyword:
         case "":
             return words
-        case "template" | "block":
-            return words[2:]
-        case "else":
+        case "template" | "block" | "else" if len(words) > 1 and words[1].sort in {Sort.NAME, Sort.STRING, Sort.RAW}:
             return words[2:]
         case "define" | "end" | "break" | "continue":
             return ()

@@ -18,6 +18,7 @@ def values(head: Audit, comparison: Comparison | None, verdict: Verdict, folder:
         "score": percent(head.score),
         "unscanned": str(len(head.unscanned)),
         "sarif": "" if folder is None else str(folder / "results.sarif"),
+        "report": "" if folder is None else str(folder / "report.md"),
         "audit": "" if folder is None else str(folder / "audit.json"),
         **{name: against.get(name, "") for name in NEEDS_A_BASE},
     }

@@ -18,6 +18,8 @@ class Scope:
     """Resources that may see each other: one source of one side."""
 
     resources: tuple[Resource, ...]
+    kube_version: str = ""
+    """``major.minor`` that the source is meant for; empty for that of the run."""
 
 
 def scopes_of(tree: Tree) -> tuple[Scope, ...]:
@@ -25,7 +27,11 @@ def scopes_of(tree: Tree) -> tuple[Scope, ...]:
     members: dict[str, list[Resource]] = {source.id: [] for source in tree.sources}
     for resource in tree.resources:
         members[resource.source].append(resource)
-    return tuple(Scope(resources=tuple(resources)) for resources in members.values() if resources)
+    return tuple(
+        Scope(resources=tuple(members[source.id]), kube_version=source.kube_version)
+        for source in tree.sources
+        if members[source.id]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

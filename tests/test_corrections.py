@@ -86,6 +86,8 @@ WRONG: Mapping[Claim, str] = {
     ("polaris", "hostProcess", FAILED): "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {restartPolicy: Always}",
     ("polaris", "procMount", FAILED): "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {restartPolicy: Always}",
     ("polaris", "missingNetworkPolicy", FAILED): DEPLOYMENT.format(namespace="", spec="") + POLICY,
+    ("polaris", "missingPodDisruptionBudget", FAILED): DEPLOYMENT.format(namespace="", spec=""),
+    ("polaris", "topologySpreadConstraint", FAILED): DEPLOYMENT.format(namespace="", spec=""),
     ("polaris", "pullPolicyNotAlways", FAILED): pod(image="registry.example.com/a:latest"),
     ("polaris", "tagNotSpecified", PASSED): pod(image="registry.example.com:5000/a"),
     ("kube-score", "container-image-pull-policy", FAILED): pod(image="registry.example.com:5000/a"),

@@ -96,7 +96,7 @@ def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
     opinions: dict[Resource, Opinion] = {}
     context.progress(NAME, more=sum(len(scope.resources) for scope in scopes))
     for scope in scopes:
-        neighbours = Neighbours.of(scope.resources, context.kube_version)
+        neighbours = Neighbours.of(scope.resources, scope.kube_version or context.kube_version)
         opinions |= {resource: look(resource, neighbours) for resource in scope.resources}
         context.progress(NAME, done=len(scope.resources))
     return Scan(

@@ -16,9 +16,14 @@ from hypothesis import strategies as st
 from controls import catalogue
 from model.errors import EnvironmentBrokenError
 from model.finding import OBJECT, Opinion
+from process import Sandbox
+from scanners import native
+from scanners.base import Scope
 from scanners.native import api_versions, hardening, schemas
 from scanners.native.engine import CHECKS, Neighbours, look
 from tests.resources import resources
+from tests.scanners.fakes import context
+from toolbox import Toolbox
 
 SURVEYED = {
     "deprecated-api-version",
@@ -322,3 +327,12 @@ def test_a_survey_may_not_judge_what_another_check_judges() -> None:
     names = [control for controls in CHECKS.surveys for control in controls]
     assert len(names) == len(set(names))
     assert CHECKS.surveyed.isdisjoint({*CHECKS.object, *CHECKS.pod, *CHECKS.container})
+
+
+def test_each_scope_is_judged_for_its_own_kubernetes(sandbox: Sandbox, toolbox: Toolbox) -> None:
+    text = "apiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: old}\nspec: {}\n"
+    old, new = resources(text), resources(text)
+    scopes = [Scope(resources=old, kube_version="1.24"), Scope(resources=new)]
+    opinions = native.scan(scopes, context(sandbox, toolbox)).opinions
+    found = [{finding.rule for finding in opinions[each].findings} for (each,) in (old, new)]
+    assert ["removed-api-version" in rules for rules in found] == [False, True]
