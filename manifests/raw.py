@@ -24,6 +24,9 @@ DISGUISE: Final = re.compile(rb"\\[xuU\r\n]|!|^%|\x00", re.MULTILINE)
 LARGE: Final = 250_000
 """Bytes from which on a file that cannot hold a manifest is not parsed."""
 CORRECT: Final = "correct the file (kubectl refuses it too), or exclude it in the configuration"
+PLACEHOLDER: Final = re.compile(rb"\{\{|\{%")
+"""Of Go templates, Jinja and their like."""
+RENDER: Final = "scan what it renders to, or exclude it in the configuration"
 OBJECT: Final = "give it apiVersion and kind, or exclude the file in the configuration"
 
 
@@ -89,8 +92,13 @@ class RawReader:
         meant = file.is_named or is_expected(data)
         expected = meant and not file.is_data
         parsed = parse(data, self._budget)
+        is_template = PLACEHOLDER.search(data) is not None
         for remark in parsed.broken if expected else parsed.broken[:1]:
-            error = NotReadError(remark.reason, CORRECT)
+            error = (
+                NotReadError(f"{remark.reason}; it seems to be a template", RENDER)
+                if is_template
+                else NotReadError(remark.reason, CORRECT)
+            )
             found.leave(_failure(file, origin.source, remark.line, error), expected=expected)
         before = len(found.resources)
         for document in parsed.documents:

@@ -25,6 +25,11 @@ STARTS = 64
 _DEATH = re.compile(r"^(?:panic|fatal error|runtime): .+", re.MULTILINE)
 """A Go program's own words at its end; its last line is a place in its source."""
 
+_LOGGED = re.compile(r'time="[^"]*" level=\w+ msg="(.*)"')
+"""A line of logrus, of which only the message is the same at each run."""
+_QUOTED = re.compile(r'\\?".*?\\?"|\{.*\}')
+"""What tools quote of their input may be a secret."""
+
 _Part = TypeVar("_Part")
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -155,4 +160,7 @@ def not_shown(scanner: str, offenders: Mapping[Copy, str], copy: Copy) -> Missin
 def _last_words(finished: Finished) -> str:
     death = _DEATH.search(finished.stderr)
     words = [death[0]] if death else finished.stderr.strip().splitlines()
-    return f": {words[-1][:SHOWN_OF_STDERR]}" if words else ""
+    if not words:
+        return ""
+    logged = _LOGGED.fullmatch(words[-1])
+    return f": {_QUOTED.sub('…', logged[1] if logged else words[-1])[:SHOWN_OF_STDERR]}"

@@ -73,6 +73,13 @@ def test_a_broken_manifest_is_a_failure_and_the_rest_is_scanned(write: Write, lo
     assert tree.failures[0].source == "manifests:."
 
 
+def test_a_template_among_the_manifests_is_told_as_such(write: Write, load_tree: Load) -> None:
+    write({"a.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {{ name }}\n"})
+    (failure,) = load_tree().failures
+    assert failure.reason == "a key that is a mapping or a list is no key in JSON; it seems to be a template"
+    assert failure.remedy == "scan what it renders to, or exclude it in the configuration"
+
+
 def test_other_yaml_that_does_not_parse_is_a_note(write: Write, load_tree: Load) -> None:
     write(
         {

@@ -117,6 +117,17 @@ def test_the_reason_of_a_crash_is_what_died_and_not_the_end_of_its_trace() -> No
         read_report("polaris", finished)
 
 
+def test_the_reason_of_an_end_holds_no_time_and_nothing_that_the_tool_quotes() -> None:
+    told = r'time="2026-01-02T03:04:05Z" level=error msg="invalid map key: map[x]interface {}{\"a\":nil} \"hunter2\""'
+    finished = Finished(end=End.EXITED, exit_code=1, stdout=b"", stderr=told, seconds=1)
+    with pytest.raises(UnusableReport) as caught:
+        read_report("polaris", finished)
+    assert (
+        caught.value.reason
+        == "polaris ended with exit code 1 and printed no report: invalid map key: map[x]interface … …"
+    )
+
+
 STRANGERS = (
     (polaris, '{"Results": [{"Name": "y", "Namespace": "", "Kind": "Pod", "PodResult": null, "Results": %s}]}'),
     (kube_score, '[{"type_meta": {"kind": "Pod"}, "object_meta": {"name": "y"}, "checks": %s}]'),
