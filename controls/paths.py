@@ -14,7 +14,7 @@ from model.resource import SourceKind
 @lru_cache(maxsize=1024)
 def globs(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a path matches them, later ones winning as in ``.gitignore``; ``folder/**`` holds ``folder/`` itself."""
-    return lru_cache(maxsize=65536)(pathspec.GitIgnoreSpec.from_lines(patterns).match_file)
+    return lru_cache(maxsize=65536)(pathspec.GitIgnoreSpec.from_lines(patterns, backend="re2").match_file)
 
 
 def resources_under(audit: Audit, patterns: tuple[str, ...]) -> frozenset[str]:

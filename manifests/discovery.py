@@ -124,7 +124,7 @@ class _Walk:
 
     def __init__(self, exclude: Sequence[str], values: frozenset[Path], listed: frozenset[Path]) -> None:
         self._patterns = tuple(exclude)
-        self._exclude = GitIgnoreSpec.from_lines(exclude)
+        self._exclude = GitIgnoreSpec.from_lines(exclude, backend="re2")
         self._seen = set(values)
         self._named: set[Path] = set()
         self._listed = listed

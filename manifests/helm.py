@@ -255,13 +255,13 @@ def _mask(bench: _Bench, steady: Steady, rendered: Rendered) -> Mask:
 def _provenance(bench: _Bench, steady: Steady, output: bytes) -> Provenance:
     """Where the lines of the output were written, as far as a second, marked rendering proves it."""
     copy, templates = MarkedCopy(bench.chart), Templates(bench.rendering.chart)
-    files_ = [templates.original(bench.chart, name) for name in copy.texts]
-    known = untraced(files_, [*copy.texts.values()])
+    reported = [templates.original(bench.chart, name) for name in copy.texts]
+    known = untraced(reported, [*copy.texts.values()])
     for _ in range(MARKED):
         finished = bench.run()
         if _is_well(finished):
             marked = steady.as_written(finished.stdout)
-            return trace(output.decode(), marked.decode(errors="replace"), copy.marker, known)
+            return trace(output.decode(errors="replace"), marked.decode(errors="replace"), copy.marker, known)
         if finished.end is not End.EXITED or not copy.unmark(finished.stderr):
             break
     return known

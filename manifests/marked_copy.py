@@ -60,7 +60,7 @@ def _templates(chart: Path) -> Iterator[tuple[str, str, list[Action]]]:
     """The templates that Helm can read, sorted: path below the copy, text and actions."""
     left = BYTES
     for name, path in sorted((below(chart, path), path) for path in regular_files(chart)):
-        if not TEMPLATE.fullmatch(name):
+        if not TEMPLATE.fullmatch(name) or "\ufffd" in name:  # then it is not the name on the disk
             continue
         data = path.read_bytes()
         left -= len(data)
