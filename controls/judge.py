@@ -323,7 +323,8 @@ class _Hearing:
         container = subject or None
         ref = self.resource.ref
         location = self._locate(subject, path)
-        waiver = self.judge.waivers.covering(control, ref, container, location.path) if status is FAILED else None
+        paths = (location.path, self.resource.location.path)  # a helper of a chart, and the template that calls it
+        waiver = self.judge.waivers.covering(control, ref, container, *paths) if status is FAILED else None
         known = self.judge.catalogue.controls.get(control) or self.judgement.unmapped[control]
         return Result(
             control=control,

@@ -18,10 +18,10 @@ class Waivers:
         self._valid = tuple(waiver for waiver in waivers if not waiver.expires or waiver.expires >= today)
         self._used: set[Waiver] = set()
 
-    def covering(self, control: str, ref: ResourceRef, container: str | None, path: str) -> Waiver | None:
-        """The first valid waiver for this result."""
+    def covering(self, control: str, ref: ResourceRef, container: str | None, *paths: str) -> Waiver | None:
+        """The first valid waiver for this result, which stands in one of ``paths``."""
         for waiver in self._valid:
-            if waiver.control == control and _covers(waiver, ref, container, path):
+            if waiver.control == control and _covers(waiver, ref, container, paths):
                 self._used.add(waiver)
                 return waiver
         return None
@@ -32,11 +32,11 @@ class Waivers:
         return tuple(waiver for waiver in self._valid if waiver not in self._used)
 
 
-def _covers(waiver: Waiver, ref: ResourceRef, container: str | None, path: str) -> bool:
+def _covers(waiver: Waiver, ref: ResourceRef, container: str | None, paths: Sequence[str]) -> bool:
     return (
         _names(waiver.resource, ref)
         and (waiver.container is None or (container is not None and _matches(waiver.container, container)))
-        and (waiver.path is None or globs((waiver.path,))(path))
+        and (waiver.path is None or any(map(globs((waiver.path,)), paths)))
     )
 
 

@@ -27,9 +27,13 @@ PLUGINS: Final = ("generators", "transformers", "validators")
 GROUP: Final = "kustomize.config.k8s.io"
 FILES: Final = ("crds", "configurations")
 HELM: Final = ("helmCharts", "helmChartInflationGenerator")
-REMOTE: Final = re.compile(r"[a-z][a-z0-9+.-]*:(?:/|:)|https?:|[^/]*@[^/]*[:/]|github\.com[/:]|.*\?ref=", re.IGNORECASE)
+REMOTE: Final = re.compile(
+    r"[a-z][a-z0-9+.-]*:(?:/|:)|https?:|[^/@]*@[^:/]*[:/]|github\.com[/:]|[^?]*\?ref=", re.IGNORECASE
+)
 """What kustomize takes for a URL or a git repository before it looks for a folder (its ``git/repospec.go``)."""
 FUNCTION: Final = "config.kubernetes.io/function"
+SHOWN: Final = 100
+"""Characters of a name that errors repeat."""
 MOST: Final = 1000
 """Kustomizations that one may be made of."""
 VENDOR: Final = "commit what it names, and name that: nothing is fetched or started while scanning"
@@ -261,9 +265,9 @@ def _no_helm() -> NotReadError:
 def _resolve(root: Path, folder: Path, reference: Reference) -> Path:
     """The file or folder that is meant. Raises NotReadError for what lies elsewhere or is not there."""
     name = reference.name
-    shown = repr(name[:100])
+    shown = repr(name[:SHOWN])
     if REMOTE.match(name):
-        raise NotReadError(f"it builds on {shown}, which is remote", VENDOR)
+        raise NotReadError(f"it builds on {_without_user(name)!r}, which is remote", VENDOR)
     if "\0" in name:
         raise NotReadError(f"it names {shown}, which is no path", "correct the kustomization")
     path = Path(os.path.normpath(folder / name))
@@ -279,3 +283,12 @@ def _resolve(root: Path, folder: Path, reference: Reference) -> Path:
     if kind not in {Kind.FILE, Kind.FOLDER}:
         raise files.not_regular(kind)
     return path
+
+
+def _without_user(name: str) -> str:
+    """The beginning of an address, without the user and password that may stand before its host."""
+    scheme, mark, rest = name.partition("://")
+    address = rest if mark else scheme
+    user, at, host = address.rpartition("@")
+    kept = f"…@{host}" if at and ":" in user else address
+    return (f"{scheme}://{kept}" if mark else kept)[:SHOWN]

@@ -33,9 +33,10 @@ MEMORY: Final = 2 << 30
 WORK: Final = "building kustomizations"
 """What people are told while it lasts."""
 ORIGIN: Final = "config.kubernetes.io/origin"
-DETOUR: Final = re.compile(r".*must resolve to a file': |accumulating resources: (?=accumulating)", re.DOTALL)
-"""What kustomize says before it comes to the point."""
-OUTSIDE: Final = re.compile(r"security; (file '.*?' is not in or below '.*?')''*")
+POINT: Final = "must resolve to a file': "
+"""What kustomize says before it comes to the point ends so."""
+DETOUR: Final = "accumulating resources: "
+OUTSIDE: Final = re.compile(r"security; (file '[^']*' is not in or below '[^']*')")
 TREE, TOP = "tree", "top"
 """Folders of the copy: what the repository holds, and our own kustomization above it, which asks for origins."""
 
@@ -220,7 +221,7 @@ def _explain(finished: Finished, folder: Path, top: Kustomization, timeout: floa
     message = _in_the_tree(error if found else finished.stderr, folder)
     if outside := OUTSIDE.search(message):
         return NotReadError(outside[1], "move the file into the folder of the kustomization, or make it a base")
-    message = clean(DETOUR.sub("", message))
+    message = clean(message.rpartition(POINT)[2].replace(f"{DETOUR}{DETOUR[:12]}", DETOUR[:12]))
     reason = message or f"kustomize failed with exit code {finished.exit_code} and said nothing"
     return NotReadError(reason, f"run 'kustomize build {top.path}' to see the whole message, and correct it")
 

@@ -30,6 +30,7 @@ from model.errors import UsageError
 from model.finding import Drop, ScanStatus
 from model.policy import Waiver
 from model.resource import Excluded, Failure, Location, Note, Precision, ResourceRef, Source, SourceKind, Stage
+from reporting.text import json_text
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -73,7 +74,7 @@ def pieces(audit: Audit) -> Iterator[str]:
 
 def to_pieces(value: Mapping[str, Any]) -> Iterator[str]:
     """JSON as all our files have it: a line for each row of a list, stable, a final newline."""
-    yield from _lines(value)
+    yield from map(json_text, _lines(value))
     yield "\n"
 
 

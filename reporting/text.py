@@ -56,8 +56,8 @@ def line(*parts: Terminal) -> Terminal:
     return Terminal(joined.replace("##[", "## ["))
 
 
-def _for_log(untrusted: str) -> str:
-    return plain(untrusted).replace("##[", "## [")
+def _for_log(untrusted: str, limit: int = LIMIT) -> str:
+    return plain(untrusted, limit).replace("##[", "## [")
 
 
 class SarifText(str):
@@ -111,7 +111,7 @@ class Words(str):
 
 def words(template: str, *values: object) -> Words:
     """``template.format(*values)``, harmless, without the characters that XML 1.0 forbids."""
-    return Words(template.format(*(_NOT_XML.sub("\ufffd", plain(str(value), 1000)) for value in values)))
+    return Words(template.format(*(_NOT_XML.sub("\ufffd", _for_log(str(value), 1000)) for value in values)))
 
 
 _NOT_XML = re.compile(r"[\ufffe\uffff]")
@@ -126,7 +126,7 @@ class CsvCell(str):
 
 def csv_cell(untrusted: object) -> CsvCell:
     """Text of a cell; an apostrophe stands before what would start a formula (OWASP, "CSV Injection")."""
-    text = plain(str(untrusted), 1000)
+    text = _for_log(str(untrusted), 1000)
     return CsvCell(f"'{text}" if text.lstrip().startswith(_FORMULA) else text)
 
 

@@ -50,7 +50,7 @@ def markdown(template: str, *values: object) -> Markdown:
 def code(untrusted: str, limit: int = LIMIT) -> Markdown:
     """A code span, fenced with more backticks than any run inside; an empty text is shown as ``""``."""
     text = plain(untrusted, limit).strip().replace("|", PIPE) or '""'
-    text = _MENTION.sub(f"@{JOINT}", text)
+    text = _MENTION.sub(f"@{JOINT}", text).replace("##[", "## [")
     fence = "`" * (1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return Markdown(f"{fence}{pad}{text}{pad}{fence}")

@@ -26,8 +26,9 @@ VERSION = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,99}/)?v[a-z0-9]{1,20}")
 Release = tuple[int, int]
 """Of Kubernetes: (1, 34)."""
 
-QUANTITY = re.compile(r"\s*[-+]?[0-9]*(?:\.[0-9]*)?(?:[KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?\s*", re.ASCII)
+QUANTITY = re.compile(r"[-+]?[0-9]*(?:\.[0-9]*)?(?:[KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?", re.ASCII)
 """apimachinery ``resource.ParseQuantity``; a quantity without digits is 0, an empty one none."""
+BLANKS = " \t\n\r\f\v"
 BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 """Go's ``base64.StdEncoding``, which overlooks line breaks and leftover bits."""
 INT32, INT64 = 1 << 31, 1 << 63
@@ -56,7 +57,7 @@ def _accept(*types: type) -> frozenset[type]:
 
 
 def _is_no_quantity(value: Any) -> bool:  # noqa: ANN401 a string or a number
-    return isinstance(value, str) and (not value.strip() or not QUANTITY.fullmatch(value))
+    return isinstance(value, str) and (not value.strip() or not QUANTITY.fullmatch(value.strip(BLANKS)))
 
 
 def _is_no_base64(value: str) -> bool:

@@ -99,3 +99,11 @@ def test_a_container_is_named_by_a_glob_and_the_object_itself_by_none() -> None:
     assert not covers(waiver(container="web*"), container="app")
     assert not covers(waiver(container="*"), container=None)
     assert covers(waiver(container=None), container=None)
+
+
+def test_a_path_names_the_line_or_the_object() -> None:
+    waivers = Waivers([waiver(path="charts/web/templates/pod.yaml")], TODAY)
+    assert waivers.covering(
+        "host-network", REF, None, "charts/web/templates/_helpers.tpl", "charts/web/templates/pod.yaml"
+    )
+    assert not waivers.covering("host-network", REF, None, "charts/web/templates/_helpers.tpl", "other.yaml")

@@ -292,6 +292,7 @@ data:
 
 @pytest.mark.tools
 @pytest.mark.parametrize("forged", [FORGED, FORGED.replace("# Source: ../../etc/passwd\n", "")])
+@pytest.mark.threat("F3")
 def test_forged_marks_and_sources_lead_nowhere(write: Write, load_tree: Load, forged: str) -> None:
     victim = (MAP % "v").replace("ConfigMap", "Secret")
     write({"web/Chart.yaml": CHART, "web/templates/victim.yaml": victim, "web/templates/a.yaml": forged})

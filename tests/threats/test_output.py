@@ -29,12 +29,6 @@ TERMINAL = ("\x1b]8;;https://evil.example\x07click\x1b]8;;\x07", "\x9b2J", "\x1b
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-PROGRAMS = {"json", "comparison"}
-"""Read by programs, which need every name as it is."""
-LOGGED = {"table", "sarif", "standard output", "standard error"}
-"""What people send to the log of a workflow."""
-
-
 def hostile(root: Path) -> Path:
     """Every place of a manifest, a chart and a path that a report may repeat."""
     for number, text in enumerate((*COMMANDS, *TERMINAL, LINKS)):
@@ -81,8 +75,10 @@ def test_no_text_of_a_pull_request_is_a_command_of_the_runner_or_of_a_terminal(t
     assert run.code == 3, run.err
     texts = {name: text.replace("\r\n", "\n") for name, text in written(tmp_path / "out")}  # as CSV ends its rows
     texts |= {"standard output": run.out, "standard error": run.err}
-    assert {name: commands(texts[name]) for name in LOGGED} == {name: [] for name in LOGGED}
-    found = {name: sorted(set(CONTROLS.findall(text))) for name, text in texts.items() if name not in PROGRAMS}
+    spoken = {name: commands(text) for name, text in texts.items() if name != "github"}  # which consists of commands
+    assert spoken == {name: [] for name in spoken}
+    assert "##[" not in texts["github"]
+    found = {name: sorted(set(CONTROLS.findall(text))) for name, text in texts.items()}
     assert found == {name: [] for name in found}
 
 
@@ -168,7 +164,7 @@ def test_no_value_that_may_be_secret_is_in_any_report_or_on_any_stream(tmp_path:
     write(root, {"tag.yaml": f"{BAD}x: !!int {CANARY}\n", "alias.yaml": f"{BAD}x: *{CANARY}\n"})
     url = f"https://u:{CANARY}@example.com/x"
     depends = f"dependencies: [{{name: db, version: 1.0.0, repository: '{url}'}}]\n"
-    write(root, {"depends/Chart.yaml": CHART + depends})
+    write(root, {"depends/Chart.yaml": CHART + depends, "remote/kustomization.yaml": f"resources: ['{url}']\n"})
     for name, template in TEMPLATES.items():
         write(root, {f"{name}/Chart.yaml": CHART, f"{name}/templates/a.yaml": template})
         write(

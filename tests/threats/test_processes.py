@@ -207,12 +207,6 @@ def seconds(pattern: re.Pattern[Any], use: str, text: str) -> float:
     return time.process_time() - start
 
 
-SLOW_YET = frozenset(
-    {"manifests.kustomizations.REMOTE", "manifests.kustomize.DETOUR", "scanners.native.schemas.QUANTITY"}
-)
-"""Quadratic; rows.json says so until they are mended."""
-
-
 @pytest.mark.threat("P12")
 def test_no_pattern_of_ours_takes_long_for_a_long_text() -> None:
     slow = {
@@ -220,6 +214,6 @@ def test_no_pattern_of_ours_takes_long_for_a_long_text() -> None:
         for name, pattern, uses in patterns()
         for text in pumps(str(pattern.pattern))
         for use in uses
-        if name not in SLOW_YET and seconds(pattern, use, text) > LONG and seconds(pattern, use, text) > LONG
+        if seconds(pattern, use, text) > LONG and seconds(pattern, use, text) > LONG
     }
     assert slow == set()
