@@ -15,11 +15,11 @@ from typing import Final
 from pathspec import GitIgnoreSpec
 
 from manifests import files
-from manifests.charts import CHART, REQUIREMENTS, Chart, below, read_chart, unreached
 from manifests.failures import failure
 from manifests.files import Entry, Kind, NotReadError, reported
-from manifests.kustomizations import NAMES as KUSTOMIZATIONS
-from manifests.kustomizations import Kustomization, read_kustomization
+from manifests.helm.charts import CHART, REQUIREMENTS, Chart, below, read_chart, unreached
+from manifests.kustomize.kustomizations import NAMES as KUSTOMIZATIONS
+from manifests.kustomize.kustomizations import Kustomization, read_kustomization
 from model.errors import UsageError
 from model.resource import Excluded, Failure, Note, Stage
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from manifests import files
-from manifests.charts import Chart, below
 from manifests.files import NotReadError, reported
-from manifests.helm import Rendered, Rendering, chart_failure
+from manifests.helm.charts import Chart, below
+from manifests.helm.render import Rendered, Rendering, chart_failure
 from manifests.request import ChartValues, LoadRequest
 from manifests.resources import Registry
 from model.errors import UsageError

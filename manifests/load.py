@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from manifests import entries
-from manifests.charts import below
 from manifests.discovery import Found, ManifestFile, Top, discover, tops, work_tree
 from manifests.environments import outside, plan, values_files
 from manifests.files import NotReadError, Reader
-from manifests.helm import Release, Rendered, Rendering, chart_failure, is_test, render_all
-from manifests.kustomize import Building, Built, Pace, build_all, not_built
-from manifests.origins import Origins
+from manifests.helm.charts import below
+from manifests.helm.render import Release, Rendered, Rendering, chart_failure, is_test, render_all
+from manifests.kustomize.build import Building, Built, Pace, build_all, not_built
+from manifests.kustomize.origins import Origins
 from manifests.raw import RawReader, read_manifests
 from manifests.request import ChartValues, LoadRequest
 from manifests.resources import Origin, Registry

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from manifests.compose import Budget
 from manifests.discovery import ManifestFile, Top
 from manifests.failures import failure
 from manifests.files import NotReadError, Reader, TooLargeError, TooMuchError
-from manifests.parse import parse
 from manifests.resources import Origin, Registry
+from manifests.text.compose import Budget
+from manifests.text.parse import parse
 from model.resource import Failure, Note, Resource, Stage
 
 KEYS: Final = tuple(

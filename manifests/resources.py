@@ -13,9 +13,9 @@ from typing import Final
 
 import orjson
 
-from manifests.compose import Document
+from manifests.helm.provenance import Provenance
 from manifests.pods import find_pods
-from manifests.provenance import Provenance
+from manifests.text.compose import Document
 from model.resource import Location, Precision, Resource, ResourceRef
 from model.values import FieldPath, Json, Mark, dig, mapping, text
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from manifests.parse import parse
 from manifests.resources import Origin, Registry
+from manifests.text.parse import parse
 from model.resource import Resource
 
 SOURCE = "manifests:."

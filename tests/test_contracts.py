@@ -16,7 +16,7 @@ import yaml
 import settings
 from controls import catalogue
 from controls.configuration import Configuration
-from manifests.parse import parse
+from manifests.text.parse import parse
 from model.values import mapping
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from controls import catalogue
 from manifests import entries, files
-from manifests.chart_copy import FILE_BYTES, unvendored
-from manifests.charts import CHART, Chart, Dependency, local_folders, read_chart
 from manifests.discovery import Top, discover, tops
 from manifests.files import Kind, NotReadError
-from manifests.locks import VENDOR, Pins
-from manifests.packed import Look
+from manifests.helm.chart_copy import FILE_BYTES, unvendored
+from manifests.helm.charts import CHART, Chart, Dependency, local_folders, read_chart
+from manifests.helm.locks import VENDOR, Pins
+from manifests.helm.packed import Look
 from model.chart import PinnedChart
 from model.errors import ExitCode, UsageError
 from model.sources import SourceEntry

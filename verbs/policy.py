@@ -9,7 +9,7 @@ from pathlib import Path
 from controls.catalogue import Catalogue
 from controls.configuration import Configuration, require_framework
 from manifests.files import NotReadError, kind_of, read_file, reported
-from manifests.parse import parse
+from manifests.text.parse import parse
 from model.audit import Reason
 from model.errors import UsageError
 from model.policy import Policy

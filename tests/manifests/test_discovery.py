@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from manifests.charts import unreached
 from manifests.discovery import Found, discover, tops, work_tree
+from manifests.helm.charts import unreached
 from model.errors import UsageError
 
 Write = Callable[[Mapping[str, str]], Path]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.parse import parse
 from manifests.resources import NoObject, Origin, Registry
+from manifests.text.parse import parse
 from model.resource import Precision, Resource
 
 ORIGIN = Origin(source="manifests:.", path="a.yaml")

@@ -16,7 +16,7 @@ import pytest
 
 from manifests.load import LoadRequest, load
 from process import Limits, Sandbox
-from tests.manifests.test_chart_copy import archive
+from tests.manifests.helm.test_chart_copy import archive
 from tests.threats.program import (
     BAD,
     CANARY,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.manifests.test_parse import BOMBS
+from tests.manifests.text.test_parse import BOMBS
 from tests.threats.program import BAD, EXTERNAL, POD, audit, failed, gate, native, reports, write, written
 
 LITTLE = 300 << 20

@@ -1,0 +1,1 @@
+"""Kustomizations: what they are made of, a build from a copy, and the file behind every object."""
