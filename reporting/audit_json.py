@@ -82,9 +82,11 @@ def _lines(value: Any) -> Iterator[str]:  # noqa: ANN401 any JSON, an iterator i
     if isinstance(value, list | Iterator):
         yield from _rows("[", map(_compact, value), "]")
     elif isinstance(value, Mapping) and any(isinstance(item, list | Iterator) for item in value.values()):
-        items = (piece for key, item in value.items() for piece in (f",\n{_compact(key)}: ", *_lines(item)))
-        yield "{\n" + next(items, "")[2:]
-        yield from items
+        opening = "{\n"
+        for key, item in value.items():
+            yield f"{opening}{_compact(key)}: "
+            yield from _lines(item)
+            opening = ",\n"
         yield "\n}"
     else:
         yield _compact(value)

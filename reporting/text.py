@@ -68,6 +68,8 @@ class SarifText(str):
 
 def json_text(text: str) -> str:
     """JSON that may be shown in a log: the same value, with escapes for what the runner or a terminal would obey."""
+    if text.isascii() and "##[" not in text and "\x7f" not in text:
+        return text  # the usual case, at a fraction of the cost
     return _OBEYED.sub(lambda found: "".join(f"\\u{ord(character):04x}" for character in found[0]), text)
 
 
