@@ -12,7 +12,8 @@ from typing import Final
 from manifests import files
 from manifests.files import NotReadError, reported
 from manifests.helm.charts import Chart, below
-from manifests.helm.render import Rendered, Rendering, chart_failure
+from manifests.helm.render import Rendered, chart_failure
+from manifests.helm.running import Rendering
 from manifests.request import ChartValues, LoadRequest
 from manifests.resources import Registry
 from model.errors import UsageError

@@ -12,7 +12,8 @@ from manifests.discovery import Found, ManifestFile, Top, discover, tops, work_t
 from manifests.environments import outside, plan, values_files
 from manifests.files import NotReadError, Reader
 from manifests.helm.charts import below
-from manifests.helm.render import Release, Rendered, Rendering, chart_failure, is_test, render_all
+from manifests.helm.render import Rendered, chart_failure, is_test, render_all
+from manifests.helm.running import Release, Rendering
 from manifests.kustomize.build import Building, Built, Pace, build_all, not_built
 from manifests.kustomize.origins import Origins
 from manifests.raw import RawReader, read_manifests

@@ -1,27 +1,25 @@
-"""Renders one chart with one set of values through ``helm template``, in the sandbox and without a network.
+"""Renders charts: constant, with the line behind every field; in the sandbox and without a network.
 
 A chart that does not render is a Failure that says what to do; half a chart is never taken for a whole one.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from manifests import files
 from manifests.failures import failure
 from manifests.files import NotReadError
 from manifests.helm.actions import OPEN
-from manifests.helm.chart_copy import Copier
-from manifests.helm.charts import Chart, local_folders
+from manifests.helm.charts import local_folders
 from manifests.helm.constants import MENTION
 from manifests.helm.marked_copy import MarkedCopy
 from manifests.helm.masking import Mask
 from manifests.helm.provenance import Provenance, trace, untraced
+from manifests.helm.running import Bench, Release, Rendering, is_well
 from manifests.helm.steady import Steady
 from manifests.helm.templates import Templates, header
 from manifests.text.chunks import Undecodable, chunks, decode
@@ -29,52 +27,17 @@ from manifests.text.compose import Budget, Document
 from manifests.text.parse import Parsed, read
 from model.errors import EnvironmentBrokenError
 from model.progress import Progress, unseen
-from model.resource import Failure, Note, Source, Stage
+from model.resource import Failure, Note, Stage
 from model.values import dig, text
-from process import End, Finished, Limits, Sandbox
+from process import End, Sandbox
 from toolbox import Toolbox
 
-OUTPUT: Final = 64 << 20
-MEMORY: Final = 4 << 30
-REASON: Final = 300
-"""Characters of Helm's message that are kept."""
-
-ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_]?)|\x9b[0-?]*[ -/]*[@-~]")
-CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-VALUE = re.compile(r"\.?Values\.([A-Za-z_][\w.-]*\w)")
-HINT = "Use --debug flag to render out invalid YAML"
 WORK: Final = "rendering charts"
 """What people are told while it lasts."""
 MARKED: Final = 3
 """Renderings with marks that are tried; templates that do not render with marks go without."""
 AGAIN: Final = 2
 """More renderings of a chart that is random: what all of them agree on is taken for constant."""
-SHORTEST_SECRET: Final = 4
-"""Characters; shorter values of ``--set`` stay readable in errors."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """What Helm is told besides the chart and its values."""
-
-    kube_version: str
-    api_versions: tuple[str, ...]
-    name: str
-    namespace: str
-    timeout: float
-    """Seconds for one chart."""
-    chart_cache: Path | None = None
-    """Where ``deps`` keeps the charts that it has fetched."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
-    """A chart with one set of values."""
-
-    chart: Chart
-    source: Source
-    values: tuple[Path, ...]
-    sets: tuple[str, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,7 +91,7 @@ def _render(rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path
     rendered = Rendered(rendering=rendering)
     try:
         with sandbox.folder("chart") as folder:
-            bench = _Bench(rendering, release, sandbox, helm, folder)
+            bench = Bench(rendering, release, sandbox, helm, folder)
             steady = Steady(bench.chart, bench.values)
             output = _output(bench, steady)
             _read_output(output, rendered)
@@ -153,73 +116,7 @@ def chart_failure(rendering: Rendering, path: str, error: NotReadError) -> Failu
     return failure(Stage.RENDER, path, error, touched, source=rendering.source.id)
 
 
-# ---------------------------------------------------------------- running Helm
-
-
-class _Bench:
-    """Our copy of one chart and its values, and Helm that renders it as often as asked."""
-
-    def __init__(self, rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path, folder: Path) -> None:
-        self._release, self._sandbox, self._helm, self._folder = release, sandbox, helm, folder
-        self.rendering = rendering
-        self.chart = folder / "chart"
-        copier = Copier(release.chart_cache)
-        copier.copy(rendering.chart, self.chart)
-        self.values = [folder / f"values-{n}.yaml" for n, _ in enumerate(rendering.values)]
-        for file, copy in zip(rendering.values, self.values, strict=True):
-            _copy_values(copier, file, copy)
-
-    def run(self) -> Finished:
-        """What Helm makes of the copy as it is now."""
-        release = self._release
-        return self._sandbox.run(
-            _command(self._helm, release, [path.name for path in self.values], self.rendering.sets),
-            cwd=self._folder,
-            limits=Limits(seconds=release.timeout, memory=MEMORY, output=OUTPUT, file_size=OUTPUT),
-            environment={"TZ": "UTC"},
-            about=self.rendering.source.id,
-        )
-
-    def output(self, finished: Finished) -> bytes:
-        """What it printed. Raises NotReadError where it did not finish well."""
-        if not _is_well(finished):
-            raise _explain(finished, self.rendering, self._release)
-        return finished.stdout
-
-
-def _is_well(finished: Finished) -> bool:
-    return finished.end is End.EXITED and finished.exit_code == 0
-
-
-def _copy_values(copier: Copier, file: Path, target: Path) -> None:
-    try:
-        copier.copy_file(file, target)
-    except NotReadError as error:
-        raise NotReadError(f"the values file {files.reported(file.name)}: {error.reason}", error.remedy) from error
-
-
-def _command(helm: Path, release: Release, values: Sequence[str], sets: Sequence[str]) -> tuple[str | Path, ...]:
-    """Schema validation is off: a ``$ref`` in ``values.schema.json`` would reach out (CVE-2025-55199)."""
-    return (
-        helm,
-        "template",
-        f"--namespace={release.namespace}",
-        f"--kube-version={release.kube_version}",
-        "--include-crds",
-        "--skip-schema-validation",
-        *(f"--api-versions={version}" for version in release.api_versions),
-        *(f"--values={name}" for name in values),
-        *(f"--set={assignment}" for assignment in sets),
-        "--",
-        release.name,
-        "./chart",
-    )
-
-
-# ---------------------------------------------------------------- what it printed
-
-
-def _output(bench: _Bench, steady: Steady) -> bytes:
+def _output(bench: Bench, steady: Steady) -> bytes:
     """What the chart prints with constants; with its own functions where it does not render otherwise."""
     finished = bench.run()
     if steady.changed and finished.end is End.EXITED and finished.exit_code != 0:
@@ -228,7 +125,7 @@ def _output(bench: _Bench, steady: Steady) -> bytes:
     return steady.as_written(bench.output(finished))
 
 
-def _settle(bench: _Bench, steady: Steady, rendered: Rendered) -> None:
+def _settle(bench: Bench, steady: Steady, rendered: Rendered) -> None:
     """Mask what may still be random, if it is, and tell what was made constant."""
     path = bench.rendering.chart.path
     if steady.names:
@@ -239,7 +136,7 @@ def _settle(bench: _Bench, steady: Steady, rendered: Rendered) -> None:
         rendered.notes += (Note(path=path, reason=reason) for reason in mask.reasons)
 
 
-def _mask(bench: _Bench, steady: Steady, rendered: Rendered) -> Mask:
+def _mask(bench: Bench, steady: Steady, rendered: Rendered) -> Mask:
     """Make constant what differs between renderings: two show whether anything does, more show what."""
     first = [document for document, _ in rendered.documents]
     others = [_again(bench, steady)]
@@ -252,14 +149,14 @@ def _mask(bench: _Bench, steady: Steady, rendered: Rendered) -> Mask:
     return mask
 
 
-def _provenance(bench: _Bench, steady: Steady, output: bytes) -> Provenance:
+def _provenance(bench: Bench, steady: Steady, output: bytes) -> Provenance:
     """Where the lines of the output were written, as far as a second, marked rendering proves it."""
     copy, templates = MarkedCopy(bench.chart), Templates(bench.rendering.chart)
     reported = [templates.original(bench.chart, name) for name in copy.texts]
     known = untraced(reported, [*copy.texts.values()])
     for _ in range(MARKED):
         finished = bench.run()
-        if _is_well(finished):
+        if is_well(finished):
             marked = steady.as_written(finished.stdout)
             return trace(output.decode(errors="replace"), marked.decode(errors="replace"), copy.marker, known)
         if finished.end is not End.EXITED or not copy.unmark(finished.stderr):
@@ -271,7 +168,7 @@ def _randomly_set(sets: Sequence[str]) -> bool:
     return any(OPEN in each and MENTION.search(each) for each in sets)
 
 
-def _again(bench: _Bench, steady: Steady) -> list[Document]:
+def _again(bench: Bench, steady: Steady) -> list[Document]:
     """The documents of another rendering."""
     rendered = Rendered(rendering=bench.rendering)
     _read_output(steady.as_written(bench.output(bench.run())), rendered)
@@ -295,54 +192,3 @@ def _read_output(output: bytes, rendered: Rendered) -> None:
             reason = f"the rendered text cannot be read: {remark.reason}"
             remedy = "correct the template; 'helm template' shows what it renders"
             rendered.failures.append(chart_failure(rendered.rendering, path, NotReadError(reason, remedy)))
-
-
-def clean(message: str) -> str:
-    """One line of plain text: no terminal codes, no control characters, beginning and end of what is too long."""
-    line = CONTROLS.sub(" ", ESCAPES.sub("", message)).strip()
-    return line if len(line) <= REASON else f"{line[: REASON // 3]} … {line[-REASON * 2 // 3 :]}"
-
-
-def _explain(finished: Finished, rendering: Rendering, release: Release) -> NotReadError:
-    chart = rendering.chart.path
-    if finished.end is End.TIMED_OUT:
-        return NotReadError(
-            f"Helm did not finish within {release.timeout:g} s", "raise --timeout, or simplify the chart"
-        )
-    if finished.end is End.TOO_MUCH_OUTPUT:
-        return NotReadError(f"the chart renders to more than {OUTPUT >> 20} MiB", "render less, or exclude the chart")
-    if finished.end is End.DISK_FULL:
-        return NotReadError("Helm filled the disk", "give the runner more space, or exclude the chart")
-    if finished.end is not End.EXITED or "out of memory" in finished.stderr or "cannot allocate" in finished.stderr:
-        reason = f"Helm was ended by its limits (exit code {finished.exit_code}, {MEMORY >> 30} GiB of memory)"
-        return NotReadError(reason, "look for endless or huge loops in the templates, or exclude the chart")
-    _, found, error = finished.stderr.rpartition("Error: ")
-    message = clean(_without_set_values((error if found else finished.stderr).replace(HINT, ""), rendering.sets))
-    reason = message or f"Helm failed with exit code {finished.exit_code} and said nothing"
-    return NotReadError(reason, next(_remedies(message, chart)))
-
-
-def _without_set_values(message: str, sets: Sequence[str]) -> str:
-    """``--set`` may carry a secret of the workflow, and a template may print it by ``fail``."""
-    values = {piece.partition("=")[2] for each in sets for piece in each.split(",")}
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= SHORTEST_SECRET:
-            message = message.replace(value, "…")
-    return message
-
-
-def _remedies(message: str, chart: str) -> Iterator[str]:
-    """What fits the message, best first."""
-    key = match[1] if (match := VALUE.search(message)) else "KEY"
-    if "missing in charts/ directory" in message:
-        yield (
-            f"fetch it with 'hardening-gate deps {chart}', or vendor it: "
-            f"run 'helm dependency build {chart}' and commit charts/"
-        )
-    if "kubeVersion" in message:
-        yield "pass a version that the chart supports with --kube-version"
-    if "execution error at" in message or "nil pointer evaluating" in message:
-        yield f"pass the value that the chart asks for: --values {chart}=FILE, or --set {chart}={key}=VALUE"
-    if "YAML parse error" in message:
-        yield "correct the template that the message names"
-    yield f"run 'helm template {chart}' to see the whole message, and correct the chart or its values"

@@ -17,7 +17,7 @@ from typing import Final
 from manifests.failures import failure
 from manifests.files import NotReadError
 from manifests.helm.chart_copy import Copier
-from manifests.helm.render import clean
+from manifests.helm.running import clean
 from manifests.kustomize.kustomizations import Kustomization, closure, within_reach
 from manifests.text.compose import Document
 from manifests.text.parse import parse

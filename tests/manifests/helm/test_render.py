@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from manifests.helm.render import REASON, clean, is_test
+from manifests.helm.render import is_test
+from manifests.helm.running import REASON, clean
 from manifests.load import ChartValues, LoadRequest, load
 from model.errors import UsageError
 from model.resource import Failure, Precision, SourceKind, Tree
