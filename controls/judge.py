@@ -95,6 +95,11 @@ class Judge:
         self.weights = {control.id: control.severity.weight for control in catalogue.controls.values()}
         self.by_field = frozenset(control.id for control in catalogue.controls.values() if control.each_field)
         self.ruled = catalogue.within_reach(scan.scanner for scan in scans)
+        self._passed: dict[
+            tuple[frozenset[str], tuple[tuple[str, frozenset[str]], ...]], Mapping[str, tuple[str, ...]]
+        ] = {}
+        self._weights_passed: dict[int, int] = {}
+        """By identity of the answers of ``passed``, which live as long."""
         self._undisputed: dict[tuple[str, str], Control | None] = {}
         self._witnesses: dict[tuple[str, str, ResultStatus, str], Witness] = {}
         self._passes: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
@@ -119,6 +124,26 @@ class Judge:
             listed = (control for rule in rules for control in self.catalogue.of_passed(scanner, rule))
             self._passes[key] = frozenset(listed) & self.catalogue.controls.keys()
         return self._passes[key]
+
+    def passed(
+        self, applicable: frozenset[str], rules: tuple[tuple[str, frozenset[str]], ...]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Applicable controls that these rules passed, by the scanners who say so: one answer for all alike."""
+        key = (applicable, rules)
+        if key not in self._passed:
+            found: dict[str, tuple[str, ...]] = {}
+            for scanner, its_rules in rules:
+                for control in self.controls_of_passed(scanner, its_rules) & applicable:
+                    found[control] = (*found.get(control, ()), scanner)
+            self._passed[key] = found
+        return self._passed[key]
+
+    def weight_passed(self, controls: Mapping[str, object]) -> int:
+        """The points of an answer of ``passed``."""
+        weight = self._weights_passed.get(id(controls))
+        if weight is None:
+            weight = self._weights_passed[id(controls)] = sum(self.weights.get(control, 0) for control in controls)
+        return weight
 
     def undisputed(self, scanner: str, rule: str) -> Control | None:
         """The one control of a rule that no correction and no framework may object to; None for all other rules."""
@@ -259,15 +284,10 @@ class _Hearing:
             case = self.cases[subject, control] = _Case()
         case.add(self.judge.witness(scanner, finding.rule, FAILED, finding.message), item, finding.field)
 
-    def _passed(self, subject: SubjectKey) -> dict[str, tuple[str, ...]]:
+    def _passed(self, subject: SubjectKey) -> Mapping[str, tuple[str, ...]]:
         """Controls that somebody passed explicitly on a subject, by who did."""
-        applicable = self.applicable[subject]
-        found: dict[str, tuple[str, ...]] = {}
-        for scanner, opinion in self.opinions:
-            rules = self._trusted(scanner, opinion, subject)
-            for control in self.judge.controls_of_passed(scanner, rules) & applicable:
-                found[control] = (*found.get(control, ()), scanner)
-        return found
+        rules = tuple((scanner, self._trusted(scanner, opinion, subject)) for scanner, opinion in self.opinions)
+        return self.judge.passed(self.applicable[subject], rules)
 
     def _trusted(self, scanner: str, opinion: Opinion, subject: SubjectKey) -> frozenset[str]:
         rules = opinion.passed.get(subject, frozenset())
@@ -354,9 +374,10 @@ class _Hearing:
         if not self.resource.scored:
             return Score()
         weights = self.judge.weights
-        judged = {(subject, control) for subject, controls in passed.items() for control in controls}
-        judged.update(self.cases)
-        possible = sum(weights.get(control, 0) for _, control in judged)
+        possible = sum(map(self.judge.weight_passed, passed.values()))
+        possible += sum(
+            weights.get(control, 0) for subject, control in self.cases if control not in passed.get(subject, ())
+        )
         lost = sum(weights.get(control, 0) for _, control in failed)
         return Score(earned=possible - lost, possible=possible)
 
