@@ -19,7 +19,7 @@ from manifests.failures import failure
 from manifests.files import Entry, Kind, NotReadError, reported
 from manifests.helm.charts import CHART, REQUIREMENTS, Chart, below, read_chart, unreached
 from manifests.kustomize.kustomizations import NAMES as KUSTOMIZATIONS
-from manifests.kustomize.kustomizations import Kustomization, read_kustomization
+from manifests.kustomize.kustomizations import Kustomization, read_kustomization, within_reach
 from model.errors import UsageError
 from model.resource import Excluded, Failure, Note, Stage
 
@@ -247,7 +247,10 @@ class _Walk:
         self._found.charts = [chart for folder, chart in charts.items() if folder in own and not chart.is_library]
 
     def _keep_own_kustomizations(self) -> None:
-        """Those that no other reaches; what any of them reads is no raw manifest."""
+        """Those that no other reaches; what any of them reads is no raw manifest.
+
+        Nothing builds a component that no kustomization uses: the objects that it adds are manifests like others.
+        """
         known = self._found.known
         for folder, (top, file) in sorted(self._kustomizations.items(), key=lambda row: row[0]):
             try:
@@ -265,10 +268,17 @@ class _Walk:
             if folder not in own:
                 continue
             if each.is_component and folder not in self._named:
-                self._found.notes.append(Note(path=each.path, reason="a component that no kustomization uses"))
+                reason = "a component that no kustomization uses: what it adds is scanned as manifests, its patches are not"
+                self._found.notes.append(Note(path=each.path, reason=reason))
             else:
                 self._found.kustomizations.append(each)
-        parts = {file for each in known.values() for file in each.files}
+        built = {part.folder for each in self._found.kustomizations for part in within_reach(each, known)}
+        parts = {
+            file
+            for folder, each in known.items()
+            for file in each.files
+            if folder in built or file not in each.resources
+        }
         for top, manifests in self._found.manifests.items():
             raws = (file for file in manifests if file.is_named or file.path not in parts)
             self._found.manifests[top] = sorted(raws, key=lambda file: os.fsencode(file.path))

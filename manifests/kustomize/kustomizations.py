@@ -47,6 +47,7 @@ class Reference:
     line: int
     may_be_folder: bool = False
     is_plugin: bool = False
+    is_resource: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,6 +61,8 @@ class Kustomization:
     """Other kustomizations that it builds on."""
     files: tuple[Path, ...]
     """Files that it reads."""
+    resources: frozenset[Path]
+    """Those of its files that hold whole objects; the others are patches, configuration and the like."""
     refusal: NotReadError | None
     """What makes kustomize reach out of the tree, or name what is not there: then it is not built."""
 
@@ -99,6 +102,7 @@ def read_kustomization(root: Path, file: Path) -> Kustomization | None:
         is_component=value.get("kind") == "Component",
         folders=tuple(reading.folders),
         files=tuple(reading.files),
+        resources=frozenset(reading.resources),
         refusal=reading.refusal,
     )
 
@@ -172,10 +176,10 @@ def _read(file: Path) -> tuple[Mapping[str, Json], Mark]:
 
 def _references(value: Mapping[str, Json], marks: Mark) -> Iterator[Reference]:
     for key in PARTS:
-        yield from _names(value, marks, key, may_be_folder=True)
+        yield from _names(value, marks, key, may_be_folder=True, is_resource=True)
     for key in PLUGINS:
         yield from _names(value, marks, key, may_be_folder=True, is_plugin=True)
-    for key in (*FILES, "patchesStrategicMerge"):
+    for key in (*FILES, "patchesStrategicMerge", "patches"):
         yield from _names(value, marks, key)
     for key in ("patches", "patchesJson6902", "replacements", "configMapGenerator", "secretGenerator"):
         for position, row in enumerate(sequence(value.get(key))):
@@ -183,13 +187,24 @@ def _references(value: Mapping[str, Json], marks: Mark) -> Iterator[Reference]:
     yield from _files(mapping(value.get("openapi")), marks.at(("openapi",))[0].line)
 
 
-def _names(
-    value: Mapping[str, Json], marks: Mark, key: str, *, may_be_folder: bool = False, is_plugin: bool = False
+def _names(  # noqa: PLR0913 what a name may stand for
+    value: Mapping[str, Json],
+    marks: Mark,
+    key: str,
+    *,
+    may_be_folder: bool = False,
+    is_plugin: bool = False,
+    is_resource: bool = False,
 ) -> Iterator[Reference]:
     for position, name in enumerate(sequence(value.get(key))):
         if text(name):
-            line = marks.at((key, position))[0].value_line
-            yield Reference(name=text(name), line=line, may_be_folder=may_be_folder, is_plugin=is_plugin)
+            yield Reference(
+                name=text(name),
+                line=marks.at((key, position))[0].value_line,
+                may_be_folder=may_be_folder,
+                is_plugin=is_plugin,
+                is_resource=is_resource,
+            )
 
 
 def _files(row: Mapping[str, Json], line: int) -> Iterator[Reference]:
@@ -210,6 +225,7 @@ class _Reading:
         self._folder = folder
         self.folders: dict[Path, None] = {}
         self.files: dict[Path, None] = {}
+        self.resources: set[Path] = set()
         self.refusal: NotReadError | None = None
 
     def refuse(self, error: NotReadError, line: int = 0) -> None:
@@ -229,6 +245,8 @@ class _Reading:
                 self.folders[path] = None
                 return
             self.files[path] = None
+            if reference.is_resource:
+                self.resources.add(path)
             if reference.is_plugin:
                 self._plugins(files.read_file(path), reference.line)
         except NotReadError as error:

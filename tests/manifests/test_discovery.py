@@ -88,7 +88,9 @@ def test_kustomizations_that_no_other_reaches_are_found_and_what_they_read_is_no
             "prod/kustomization.yml": "resources: [../base]\ncomponents: [../part]\npatches: [{path: patch.yaml}]\n",
             "prod/patch.yaml": POD,
             "part/Kustomization": "kind: Component\n",
-            "alone/kustomization.yaml": "kind: Component\npatches: [{path: patch.yaml}]\n",
+            "alone/kustomization.yaml": "kind: Component\nresources: [added.yaml]\npatches: [{path: patch.yaml}, odd.yaml]\n",
+            "alone/added.yaml": POD,
+            "alone/odd.yaml": POD,
             "alone/patch.yaml": POD,
             "broken/kustomization.yaml": "a: [\n",
         }
@@ -96,8 +98,9 @@ def test_kustomizations_that_no_other_reaches_are_found_and_what_they_read_is_no
     found = find(root)
     assert [each.path for each in found.kustomizations] == ["prod"]
     assert [(failure.path, failure.stage) for failure in found.failures] == [("broken/kustomization.yaml", "render")]
-    assert [(note.path, note.reason) for note in found.notes] == [("alone", "a component that no kustomization uses")]
-    assert manifests(found) == ["base/beside.yaml"]
+    reason = "a component that no kustomization uses: what it adds is scanned as manifests, its patches are not"
+    assert [(note.path, note.reason) for note in found.notes] == [("alone", reason)]
+    assert manifests(found) == ["alone/added.yaml", "base/beside.yaml"]
     assert [each.path for each in find(root, "base", ".").kustomizations] == ["base", "prod"]
 
 
