@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from model.control import Severity, Subject
 from model.finding import Drop, ScanStatus
-from model.policy import Waiver
+from model.policy import PolicyChange, Waiver
 from model.resource import Excluded, Failure, Location, Note, ResourceRef, Source, Stage
 
 
@@ -176,6 +176,10 @@ class Comparison:
     """Failed in base; head could not be judged there."""
     changed_resources: tuple[str, ...]
     """``AuditedResource.id`` in head."""
+    policy_changes: tuple[PolicyChange, ...] = ()
+    """What head's configuration changes, whether or not it counts yet."""
+    policy_of: str = "base"
+    """The side whose policy has judged: ``base`` or ``head``."""
 
 
 class VerdictWord(StrEnum):

@@ -87,3 +87,16 @@ class Policy:
     scanners: tuple[str, ...] = ("native", "polaris", "kube-score", "trivy")
     chart_repositories: tuple[str, ...] = ()
     """URL prefixes from which ``deps`` may fetch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """What head changes in the policy: one value, or one entry of a list."""
+
+    key: str
+    """Of the configuration, dotted."""
+    before: str
+    """In words; empty where base has none."""
+    after: str
+    weakens: bool
+    """Less is demanded, looked at or blocked than before."""

@@ -48,6 +48,7 @@ _NOTHING: dict[str, Any] = dict.fromkeys(
         "newly_visible",
         "uncompared",
         "changed_resources",
+        "policy_changes",
     )
 )
 
@@ -80,6 +81,10 @@ def _difference(comparison: Comparison) -> dict[str, Any]:
         "newly_visible": _results(comparison.newly_visible),
         "uncompared": _results(comparison.uncompared),
         "changed_resources": list(comparison.changed_resources),
+        "policy_changes": [
+            {"key": row.key, "base": row.before, "head": row.after, "weakens": row.weakens}
+            for row in comparison.policy_changes
+        ],
     }
 
 

@@ -14,6 +14,7 @@ from model.control import WEIGHTS, Control
 from model.resource import Failure, Source, SourceKind
 from reporting.markdown_coverage import SENTENCE, CoverageReport
 from reporting.markdown_findings import EVERYTHING, Detail, Findings, place, said
+from reporting.markdown_policy import policy_part
 from reporting.numbers import count, percent, severities
 from reporting.rows import groups_of, rows_of
 from reporting.tally import by_control, by_source
@@ -84,6 +85,7 @@ class _Report:
         coverage = CoverageReport(head=self.head, controls=self.controls, detail=self.detail)
         yield (Markdown(f"### {verdict_line(self.head, self.comparison, self.verdict)}"),)
         yield tuple(self._reasons())
+        yield tuple(policy_part(self.comparison, self.detail)) if self.comparison else ()
         yield tuple(coverage.not_scanned())
         yield tuple(self._numbers())
         yield from self._difference(self.comparison) if self.comparison else self._all_findings()

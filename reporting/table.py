@@ -53,6 +53,7 @@ class Table:
         """The whole report, with a final newline."""
         lines = (
             *self._verdict(head, comparison, verdict),
+            *(self._policy(comparison) if comparison else ()),
             *(self._difference(comparison) if comparison else self._findings(head)),
             *self._failures(head.failures),
             *self._not_judged(head),
@@ -67,6 +68,20 @@ class Table:
         yield terminal("{}  {}{}", word, scores, _never_scanned(head, verdict))
         for reason in verdict.reasons:
             yield terminal("  {}: {} (limit: {}). {}", reason.rule, reason.number, reason.limit, reason.remedy)
+
+    def _policy(self, comparison: Comparison) -> Iterator[Terminal]:
+        """What the change does to the gate itself."""
+        changes = sorted(comparison.policy_changes, key=lambda change: not change.weakens)
+        if not changes:
+            return
+        when = "counts after the merge" if comparison.policy_of == "base" else "counts already"
+        yield Terminal("")
+        yield terminal("{} {}", self._paint("Policy", BOLD), f"{count(len(changes), 'change')}; {when}")
+        for change in changes[:MOST_FAILURES]:
+            word = self._paint("weaker  ", RED) if change.weakens else Terminal("        ")
+            yield terminal("  {}  {}: {} → {}", word, change.key, change.before or "none", change.after or "none")
+        if len(changes) > MOST_FAILURES:
+            yield terminal("  … and {} more: see --format comparison=FILE", len(changes) - MOST_FAILURES)
 
     def _difference(self, comparison: Comparison) -> Iterator[Terminal]:
         base, head = comparison.base, comparison.head

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from controls.catalogue import Catalogue
 from controls.configuration import Configuration, require_framework
+from controls.policy_changes import policy_changes
 from manifests.files import NotReadError, kind_of, read_file, reported
 from manifests.text.parse import parse
 from model.audit import Reason
 from model.errors import UsageError
-from model.policy import Policy
+from model.policy import Policy, PolicyChange
 from model.sources import SourceEntry
 from settings import CONFIG, DepsSettings, ScanSettings
 from verbs.outcome import under
@@ -29,6 +30,8 @@ class Settled:
     objections: tuple[Reason, ...]
     """What is wrong with a configuration of head that does not count yet: that blocks."""
     sources: Sources
+    changes: tuple[PolicyChange, ...] = ()
+    """What head's configuration changes in that of base."""
 
 
 def settle(wanted: ScanSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None) -> Settled:
@@ -51,6 +54,7 @@ def settle(wanted: ScanSettings, catalogue: Catalogue, head_root: Path, base_roo
         ),
         objections=() if is_head else tuple(_objections(head.error)),
         sources=sources,
+        changes=_changes(base, head, catalogue) if base_root is not None else (),
     )
 
 
@@ -78,6 +82,13 @@ def _both(
     if error is not None:
         raise error
     return head, base
+
+
+def _changes(base: _Read, head: _Read, catalogue: Catalogue) -> tuple[PolicyChange, ...]:
+    """Nothing where one of them makes no sense: that is told by itself."""
+    if base.error or head.error:
+        return ()
+    return policy_changes(base.policy, head.policy, catalogue.controls)
 
 
 def _objections(error: UsageError | None) -> Iterator[Reason]:
