@@ -73,6 +73,19 @@ class Bench:
         with self.sandbox.folder("work") as folder:
             return self.sandbox.run(command, cwd=folder, limits=limits, environment=environment)
 
+    def trust(
+        self,
+        text: str,
+        *arguments: str,
+        limits: Limits = GENEROUS,
+        environment: Mapping[str, str | None] | None = None,
+        stdin: bytes = b"",
+    ) -> Finished:
+        """As ``run``, as ourselves."""
+        command: tuple[str | Path, ...] = (self.script(text), *arguments)
+        cwd = self.sandbox.private("work")
+        return self.sandbox.run_trusted(command, cwd=cwd, limits=limits, environment=environment, stdin=stdin)
+
 
 @pytest.fixture
 def bench(sandbox: Sandbox, tmp_path: Path) -> Bench:
@@ -496,6 +509,76 @@ def test_root_that_cannot_confine_children_starts_none_and_an_ordinary_user_need
     )
     assert done.returncode == (1 if ROOT else 0)
     assert not ROOT or f"root without the capabilities {capability.upper()}:" in done.stderr
+
+
+# What is trusted, and what is ours alone
+
+
+@pytest.mark.threat("P5", "P6")
+def test_a_trusted_program_is_ourselves_and_knows_no_more_than_any_child(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", CANARY)
+    secret = tmp_path / "secret"
+    secret.write_text(CANARY, encoding="utf-8")
+    secret.chmod(0o600)
+    assert bench.trust('exec /bin/cat "$1"', str(secret)).stdout.decode() == CANARY
+    assert bench.trust("exec /usr/bin/id -u").stdout.decode() == f"{os.geteuid()}\n"
+    assert "NoNewPrivs:\t1" in bench.trust("exec /bin/cat /proc/self/status").stdout.decode()
+    told = variables(
+        bench.trust("exec /usr/bin/env -0", environment={"EXTRA": "1", "HTTPS_PROXY": "p", "NO_PROXY": None})
+    )
+    shell = {"PWD", "OLDPWD", "SHLVL", "_"}
+    assert set(told) - shell == {*FIXED, *PLACES, *PROXIES, "EXTRA"} - {"NO_PROXY"}
+    assert (told["HTTPS_PROXY"], told["https_proxy"]) == ("p", DEAD_PROXY)
+    assert all(Path(told[name]).is_relative_to(bench.sandbox.root) for name in PLACES)
+    assert not Path(told["HOME"]).exists()
+
+
+def test_a_trusted_program_reads_what_it_is_given_and_nothing_else(bench: Bench) -> None:
+    large = os.urandom(1 << 20)
+    assert bench.trust("exec /bin/cat", stdin=large).stdout == large
+    assert bench.trust("exec /bin/cat").stdout == b""
+    assert [path.name for path in bench.sandbox.root.iterdir() if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/bin/sleep 300 & echo $!",
+        "/usr/bin/setsid --fork /bin/sh -c 'echo $$; exec /bin/sleep 300 >/dev/null 2>&1'; /bin/sleep 0.3",
+        "/usr/bin/setsid --fork /bin/sh -c 'echo $$; /usr/bin/setsid /bin/sleep 300 & echo $!; wait'; /bin/sleep 0.3",
+    ],
+    ids=["background", "daemon", "daemon of a daemon"],
+)
+@pytest.mark.parametrize("hang", [False, True], ids=["child ends", "child is ended"])
+def test_nothing_outlives_a_trusted_program(bench: Bench, text: str, *, hang: bool) -> None:
+    done = bench.trust(f"{text}\n{BUSY if hang else ''}", limits=Limits(seconds=1.5))
+    assert done.end is (End.TIMED_OUT if hang else End.EXITED)
+    assert pids(done)
+    assert [pid for pid in pids(done) if alive(pid)] == []
+
+
+def test_a_trusted_program_has_limits_and_no_other_folder_than_ours(bench: Bench, tmp_path: Path) -> None:
+    done = bench.trust("ulimit -v; ulimit -f; ulimit -n", limits=Limits(seconds=9, memory=1 << 30, file_size=1 << 20))
+    assert done.stdout.split() == [b"%d" % (1 << 20), b"%d" % (1 << 11), b"%d" % OPEN_FILES]
+    assert bench.trust("exec /usr/bin/yes", limits=Limits(seconds=9, output=10)).end is End.TOO_MUCH_OUTPUT
+    with pytest.raises(ValueError, match="folders of the sandbox only"):
+        bench.sandbox.run_trusted(("/bin/true",), cwd=tmp_path, limits=GENEROUS)
+
+
+@pytest.mark.threat("P5")
+def test_a_private_folder_is_closed_to_children_of_root_and_goes_with_the_sandbox(bench: Bench) -> None:
+    folder = bench.sandbox.private("ours")
+    (folder / "x").write_text(CANARY, encoding="utf-8")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert bench.sandbox.private("ours") != folder
+    if ROOT:
+        assert bench.run('/bin/cat "$1"/x; /bin/ls "$1"', str(folder)).stdout == b""
+    bench.sandbox.close()
+    assert not folder.exists()
+    with pytest.raises(EnvironmentBrokenError, match="told to stop"):
+        bench.sandbox.private("late")
 
 
 # What remains

@@ -1,0 +1,30 @@
+"""The only starter of processes: private folder, unprivileged user, fresh environment, limits on time and output.
+
+What a pull request feeds to a child cannot reach our environment, our token or the machine (SECURITY.md, P and H).
+"""
+
+from process.confinement import DEAD_PROXY, FIXED, NOBODY, OPEN_FILES, PLACES, PROCESSES, PROXIES, Limits
+from process.family import finds_strays, kill_all
+from process.sandbox import RESERVE, Observer, Sandbox, free_bytes, unobserved
+from process.watching import KEPT_OF_STDERR, End, Finished
+
+__all__ = [
+    "DEAD_PROXY",
+    "FIXED",
+    "KEPT_OF_STDERR",
+    "NOBODY",
+    "OPEN_FILES",
+    "PLACES",
+    "PROCESSES",
+    "PROXIES",
+    "RESERVE",
+    "End",
+    "Finished",
+    "Limits",
+    "Observer",
+    "Sandbox",
+    "finds_strays",
+    "free_bytes",
+    "kill_all",
+    "unobserved",
+]
