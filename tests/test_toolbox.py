@@ -164,5 +164,5 @@ def test_our_own_pins_name_the_tools_that_the_product_uses(tmp_path: Path) -> No
 @pytest.mark.tools
 @pytest.mark.parametrize("name", Toolbox(Path("/")).names)
 def test_the_tools_that_make_tools_builds_answer_in_the_sandbox(name: str, sandbox: Sandbox) -> None:
-    toolbox = Toolbox(settings._home(os.environ))
+    toolbox = Toolbox(settings.home(os.environ))
     assert toolbox.check(name, sandbox) == toolbox.path(name)

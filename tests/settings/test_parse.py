@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 import settings
 from model.errors import UsageError
 from model.policy import AllowIncomplete
-from settings import INPUTS, CompareSettings, DoctorSettings, GateOverrides, Report, ScanSettings, parse
+from settings import CompareSettings, DepsSettings, DoctorSettings, GateOverrides, Report, ScanSettings, parse
 
 HOME = {"HOME": "/home/dev"}
 
@@ -24,14 +22,16 @@ def scan(*words: str, **environment: str) -> ScanSettings:
 def test_scan_without_options_searches_the_current_folder_with_the_defaults() -> None:
     wanted = scan()
     assert (wanted.paths, wanted.named) == ((Path(),), False)
-    assert (wanted.scanners, wanted.policy, wanted.kube_version) == (None, "head", settings.KUBE_VERSION)
+    assert (wanted.scanners, wanted.policy, wanted.kube_version) == (None, None, settings.KUBE_VERSION)
     assert wanted.gate == GateOverrides()
     assert wanted.home == Path("/home/dev/.cache/hardening-gate")
+    assert (wanted.base, wanted.head, wanted.from_event) == (None, "worktree", False)
+    assert (wanted.occasion, wanted.token, wanted.use_cache) == (None, "", True)
 
 
 def test_every_option_of_scan_is_read() -> None:
     wanted = scan(
-        *("chart", "k8s", "--root", "/repo", "--base", "/base", "--scanners", "trivy,native"),
+        *("chart", "k8s", "--root", "/repo", "--base", "origin/main", "--head", "v2", "--scanners", "trivy,native"),
         *(
             "--framework",
             "cis,nsa-cisa",
@@ -47,9 +47,11 @@ def test_every_option_of_scan_is_read() -> None:
         *("--fail-under", "80", "--fail-under-patch", "90", "--max-drop", "1.5", "--fail-on", "critical"),
         *("--fail-on-new", "none", "--allow-incomplete", "none", "--warn-only", "--format", "json=out.json"),
         *("--format", "sarif", "--output", "reports", "--all-results", "--today", "2030-01-31", "--jobs", "3"),
-        *("--timeout", "30", "--timings", "t.json", "--quiet", "--verbose", "--no-color"),
+        *("--timeout", "30", "--timings", "t.json", "--cache", "c", "--no-cache", "--quiet", "--verbose", "--no-color"),
     )
     assert wanted.paths == (Path("chart"), Path("k8s"))
+    assert (wanted.base, wanted.head, wanted.policy) == ("origin/main", "v2", "base")
+    assert (wanted.cache, wanted.use_cache) == (Path("c"), False)
     assert wanted.scanners == ("native", "trivy")
     assert wanted.frameworks == ("cis", "nsa-cisa", "mitre")
     assert wanted.values == {"chart": (("a.yaml", "b.yaml"), ("c.yaml",))}
@@ -63,18 +65,6 @@ def test_every_option_of_scan_is_read() -> None:
 
 def test_allow_incomplete_alone_means_all() -> None:
     assert scan("--allow-incomplete").gate.allow_incomplete is AllowIncomplete.ALL
-
-
-@pytest.mark.parametrize(
-    ("environment", "home"),
-    [
-        ({"HARDENING_GATE_HOME": "/opt/gate", "XDG_CACHE_HOME": "/x"}, "/opt/gate"),
-        ({"XDG_CACHE_HOME": "/x"}, "/x/hardening-gate"),
-        ({"XDG_CACHE_HOME": ""}, "/home/dev/.cache/hardening-gate"),
-    ],
-)
-def test_the_tools_lie_where_the_environment_says(environment: dict[str, str], home: str) -> None:
-    assert scan(**environment).home == Path(home)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +85,12 @@ def test_the_tools_lie_where_the_environment_says(environment: dict[str, str], h
         ["scan", "--today", "tomorrow"],
         ["scan", "--jobs", "0"],
         ["scan", "--fail-on", "worst"],
+        ["scan", "--base", ""],
+        ["scan", "--base", "main\nHEAD"],
+        ["scan", "--head", " "],
+        ["scan", "--head", "a\0b"],
+        ["scan", "--policy", "mine"],
+        ["scan", "--token", "x"],
         ["compare", "one.json"],
     ],
 )
@@ -105,17 +101,6 @@ def test_what_makes_no_sense_is_a_usage_error_with_a_next_step(words: list[str])
     assert caught.value.remedy
 
 
-def test_colour_needs_a_terminal_and_obeys_no_color() -> None:
-    def colour(*words: str, terminals: tuple[bool, bool] = (True, True), **environment: str) -> bool:
-        return parse(["doctor", *words], {**HOME, **environment}, terminals=terminals).colour
-
-    assert colour()
-    assert not colour(terminals=(False, True))
-    assert not colour("--no-color")
-    assert not colour(NO_COLOR="1")
-    assert not colour(TERM="dumb")
-
-
 def test_the_other_verbs_are_read() -> None:
     assert isinstance(parse(["doctor"], HOME, terminals=(False, False)), DoctorSettings)
     compare = parse(["compare", "a.json", "b.json"], HOME, terminals=(False, False))
@@ -123,37 +108,11 @@ def test_the_other_verbs_are_read() -> None:
     assert (compare.base, compare.head) == (Path("a.json"), Path("b.json"))
 
 
-def test_the_action_turns_its_inputs_into_the_options_of_scan() -> None:
-    inputs = {
-        "INPUT_PATHS": "charts/web\ncharts/with space",
-        "INPUT_VALUES": "charts/web=a.yaml\ncharts/web=b.yaml\n",
-        "INPUT_FAIL-UNDER": "80",
-        "INPUT_ALLOW-INCOMPLETE": "all",
-        "INPUT_WARN-ONLY": "true",
-        "INPUT_ALL-RESULTS": "false",
-        "INPUT_OUTPUT": "-reports",
-    }
-    wanted = parse(["action"], {**HOME, **inputs}, terminals=(False, False))
-    assert isinstance(wanted, ScanSettings)
-    assert wanted.paths == (Path("charts/web"), Path("charts/with space"))
-    assert wanted.values == {"charts/web": (("a.yaml",), ("b.yaml",))}
-    assert (wanted.gate.fail_under, wanted.gate.allow_incomplete, wanted.warn_only) == (80, AllowIncomplete.ALL, True)
-    assert wanted.all_results is False
-    assert wanted.output == Path("-reports")
+def test_deps_has_a_folder_as_base_and_the_policy_of_head_unless_told() -> None:
+    wanted = parse(["deps", "--base", "old"], HOME, terminals=(False, False))
+    assert isinstance(wanted, DepsSettings)
+    assert (wanted.base, wanted.policy) == (Path("old"), "head")
 
 
-def test_a_path_that_looks_like_an_option_stays_a_path() -> None:
-    wanted = parse(["action"], {**HOME, "INPUT_PATHS": "--output=/etc"}, terminals=(False, False))
-    assert isinstance(wanted, ScanSettings)
-    assert wanted.paths == (Path("--output=/etc"),)
-    assert wanted.output is None
-
-
-def test_an_input_that_is_neither_true_nor_false_is_refused() -> None:
-    with pytest.raises(UsageError, match="warn-only"):
-        parse(["action"], {**HOME, "INPUT_WARN-ONLY": "maybe"}, terminals=(False, False))
-
-
-def test_action_yml_declares_exactly_the_inputs_that_are_read() -> None:
-    declared: dict[str, Any] = yaml.safe_load(Path("action.yml").read_text(encoding="utf-8"))
-    assert set(declared["inputs"]) == set(INPUTS)
+def test_the_version_is_that_of_the_project() -> None:
+    assert f'version = "{settings.version()}"' in Path("pyproject.toml").read_text(encoding="utf-8")

@@ -1,0 +1,76 @@
+"""The inputs of the action, as the runner hands them over, turned into the command line that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from model.errors import UsageError
+from settings.values import CHECKED_OUT
+
+LISTS = ("values", "set")
+"""Inputs of the action that hold one option a line."""
+FLAGS = ("warn-only", "all-results")
+SINGLE = (
+    "base",
+    "head",
+    "kube-version",
+    "scanners",
+    "framework",
+    "cache",
+    "config",
+    "policy",
+    "fail-under",
+    "fail-under-patch",
+    "max-drop",
+    "fail-on",
+    "fail-on-new",
+    "allow-incomplete",
+    "output",
+)
+DEFAULTS: Mapping[str, str] = {"head": CHECKED_OUT}
+"""Where the action has another default than the option: files of the work tree may be sparse, or smudged by filters."""
+INPUTS = ("paths", "token", *LISTS, *FLAGS, *SINGLE)
+"""Every input of action.yml. The runner hands them over as ``INPUT_NAME`` with the hyphens kept."""
+
+
+def is_action(words: Sequence[str]) -> bool:
+    """Whether this is what the container runs."""
+    return list(words) == ["action"]
+
+
+def command_line(environment: Mapping[str, str]) -> Iterator[str]:
+    """What the inputs of the action stand for; the token is none of it. Raises UsageError."""
+    yield "scan"
+    for name in SINGLE:
+        if value := _input(environment, name) or DEFAULTS.get(name):
+            yield f"--{name}={value}"
+    for name in LISTS:
+        yield from (f"--{name}={row.strip()}" for row in _input(environment, name).splitlines() if row.strip())
+    for name in FLAGS:
+        value = _input(environment, name).lower()
+        if value not in {"", "true", "false"}:
+            raise UsageError(f"the input {name} is {value!r}", "Write true or false.")
+        if value == "true":
+            yield f"--{name}"
+    yield "--"
+    paths = _input(environment, "paths")
+    yield from paths.splitlines() if "\n" in paths else paths.split()
+
+
+def _input(environment: Mapping[str, str], name: str) -> str:
+    return environment.get(f"INPUT_{name.upper()}", "").strip()
+
+
+def token(environment: Mapping[str, str]) -> str:
+    """The input of that name; never an option, which other processes could read. Raises UsageError."""
+    text = _input(environment, "token")
+    if not text.isprintable() or not text.isascii() or " " in text:
+        raise UsageError("the input token is no token", "Leave it out: the token of the workflow is its default.")
+    return text
+
+
+def outputs_file(words: Sequence[str], environment: Mapping[str, str]) -> Path | None:
+    """The file that takes the outputs of a workflow step; only the action writes any."""
+    file = environment.get("GITHUB_OUTPUT")
+    return Path(file) if file and is_action(words) else None

@@ -1,0 +1,170 @@
+"""Settings as values: what each verb is told, and the words that options may take."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from model.control import Severity
+from model.occasion import Occasion
+from model.policy import AllowIncomplete
+
+PROGRAM = "hardening-gate"
+KUBE_VERSION = "1.34"
+"""The one default for Helm, kube-score, Trivy and schemas."""
+SCANNERS = ("native", "polaris", "kube-score", "trivy")
+FORMATS = ("table", "json", "markdown", "sarif", "github", "junit", "gitlab", "csv", "comparison")
+EXPLAIN_FORMATS = ("table", "json", "markdown")
+CONTROLS_FORMATS = ("table", "json", "csv", "markdown")
+SEVERITIES = (*(severity.value for severity in Severity), "none")
+CONFIG = ".hardening-gate.yaml"
+WORKTREE = "worktree"
+"""Head as the files lie there."""
+CHECKED_OUT = "HEAD"
+"""Head as git has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOverrides:
+    """What the command line says about the gate; None leaves the configuration's word."""
+
+    fail_under: float | None = None
+    fail_under_patch: float | None = None
+    max_drop: float | None = None
+    fail_on: str | None = None
+    fail_on_new: str | None = None
+    allow_incomplete: AllowIncomplete | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One report to write."""
+
+    format: str
+    file: Path | None
+    """None: standard output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What every verb knows."""
+
+    home: Path
+    """Where the tools lie."""
+    quiet: bool
+    verbose: bool
+    colour: bool
+    progress: bool
+    """Standard error is a terminal that can take a line back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSettings(Common):
+    """``scan``: audit a tree, with a base also the comparison."""
+
+    paths: tuple[Path, ...]
+    named: bool
+    """Paths were given, not searched for."""
+    root: Path | None
+    base: str | None
+    """A git revision, a folder or a stored audit, as it was written."""
+    head: str
+    """A git revision, or ``worktree`` for the files as they lie there."""
+    from_event: bool
+    """The action: where nothing names them, the event decides about base and policy."""
+    occasion: Occasion | None
+    """What started the workflow; None outside of one."""
+    token: str = field(repr=False)
+    """For the server of ``occasion`` and nobody else; empty for none."""
+    network: Mapping[str, str] = field(repr=False)
+    """The variables by which git finds proxies and certificates; an address may hold a password."""
+    scanners: tuple[str, ...] | None
+    frameworks: tuple[str, ...]
+    values: Mapping[str, tuple[tuple[str, ...], ...]]
+    """Values files by chart; each tuple is an environment of its own."""
+    sets: Mapping[str, tuple[str, ...]]
+    kube_version: str
+    api_versions: tuple[str, ...]
+    release_name: str
+    namespace: str
+    config: Path | None
+    policy: str | None
+    """``base`` or ``head``; None: the event decides, or the kind of base."""
+    cache: Path | None
+    """Where charts of ``deps`` lie, and what is remembered; None for the home."""
+    use_cache: bool
+    """Whether anything of an earlier run is used, or kept for a later one."""
+    gate: GateOverrides
+    warn_only: bool
+    reports: tuple[Report, ...]
+    output: Path | None
+    all_results: bool
+    today: dt.date
+    timings: Path | None
+    outputs: Path | None
+    """The file that takes the outputs of a workflow step; only for the action."""
+    jobs: int
+    timeout: float
+    """Seconds for one start of a tool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareSettings(Common):
+    """``compare``: two stored audits."""
+
+    base: Path
+    head: Path
+    gate: GateOverrides
+    warn_only: bool
+    reports: tuple[Report, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepsSettings(Common):
+    """``deps``: fetch the chart dependencies that lock files pin."""
+
+    paths: tuple[Path, ...]
+    root: Path | None
+    base: Path | None
+    """A folder."""
+    config: Path | None
+    policy: str
+    """``base`` or ``head``."""
+    cache: Path | None
+    proxy: str
+    """URL; empty for none."""
+    no_proxy: str
+    certificates: str
+    """File or folder of trusted certificates; empty for the usual ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorSettings(Common):
+    """``doctor``: what works, what does not, what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainSettings(Common):
+    """``explain``: what an id means."""
+
+    id: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlsSettings(Common):
+    """``controls``: the catalogue; an empty filter lets everything pass."""
+
+    frameworks: tuple[str, ...]
+    scanners: tuple[str, ...]
+    severities: tuple[str, ...]
+    categories: tuple[str, ...]
+    format: str
+
+
+Settings: TypeAlias = (
+    ScanSettings | CompareSettings | DepsSettings | DoctorSettings | ExplainSettings | ControlsSettings
+)
