@@ -13,7 +13,7 @@ from typing import Any
 
 from model.control import Severity
 from model.errors import UsageError
-from model.policy import AllowIncomplete, Gate, PathGate, Policy, UnusedWaivers, Waiver
+from model.policy import AllowIncomplete, BreakGlass, Gate, PathGate, Policy, UnusedWaivers, Waiver
 from model.sources import ChartEntry, Environment, KustomizeEntry, ManifestsEntry, SourceEntry
 from model.values import FieldPath, Json, Mark, dotted
 
@@ -53,6 +53,7 @@ class Configuration:
             exclude=tuple(value.get("exclude", ())),
             scanners=tuple(dict.fromkeys(value.get("scanners", Policy().scanners))),
             chart_repositories=tuple(value.get("deps", {}).get("allow", ())),
+            break_glass=_break_glass(value["break_glass"]) if "break_glass" in value else None,
         )
 
     def sources(self) -> tuple[SourceEntry, ...]:
@@ -136,6 +137,12 @@ def _path_gate(row: Mapping[str, Any]) -> PathGate:
         max_drop=row.get("max_drop"),
         fail_on=threshold(row.get("fail_on", "none")),
         fail_on_new=threshold(row.get("fail_on_new", "none")),
+    )
+
+
+def _break_glass(row: Mapping[str, Any]) -> BreakGlass:
+    return BreakGlass(
+        label=row["label"], teams=tuple(dict.fromkeys(team.removeprefix("@") for team in row.get("teams", ())))
     )
 
 

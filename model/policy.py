@@ -70,6 +70,16 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass:
+    """The way out in an emergency: with this label a pull request passes, and every report says so."""
+
+    label: str
+    """Upper and lower case are the same, as on GitHub."""
+    teams: tuple[str, ...] = ()
+    """``org/team``: who may set it; none: whoever may set labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All policy keys of the configuration, command line merged in."""
 
@@ -87,6 +97,7 @@ class Policy:
     scanners: tuple[str, ...] = ("native", "polaris", "kube-score", "trivy")
     chart_repositories: tuple[str, ...] = ()
     """URL prefixes from which ``deps`` may fetch."""
+    break_glass: BreakGlass | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import orjson
 
 from model.audit import (
     Audit,
+    AuditedContainer,
     AuditedResource,
     Coverage,
     NotJudged,
@@ -207,6 +208,9 @@ def _resource(resource: AuditedResource) -> Row:
         "digest": resource.digest,
         "score": score(resource.score),
         "location": {**_place(resource.location), "precision": resource.location.precision},
+        "stem": resource.stem,
+        "content": resource.content,
+        "containers": [{"key": each.key, "content": each.content} for each in resource.containers],
     }
 
 
@@ -349,6 +353,9 @@ def _read_resource(row: Row) -> AuditedResource:
         digest=row["digest"],
         location=_read_location(row["location"]),
         score=Score(**row["score"]),
+        stem=row.get("stem"),
+        content=row.get("content"),
+        containers=tuple(AuditedContainer(**each) for each in row.get("containers", ())),
     )
 
 

@@ -28,6 +28,10 @@ def pieces(head: Audit, comparison: Comparison | None, verdict: Verdict) -> Iter
                 {"rule": row.rule, "number": row.number, "limit": row.limit, "remedy": row.remedy}
                 for row in verdict.reasons
             ],
+            "emergency": None
+            if verdict.emergency is None
+            else {"label": verdict.emergency.label, "set_by": verdict.emergency.set_by},
+            "remarks": list(verdict.remarks),
             "blocking": sorted({row.fingerprint for row in verdict.blocking}),
             "base": None if comparison is None else _side(comparison.base),
             "head": _side(head),

@@ -19,7 +19,7 @@ from reporting.numbers import count, percent, severities
 from reporting.rows import groups_of, rows_of
 from reporting.tally import by_control, by_source
 from reporting.text_markdown import Markdown, code, markdown, prose, row
-from reporting.verdict_line import HEADLINES, verdict_line
+from reporting.verdict_line import headline, verdict_line
 
 LIMIT = 65_536
 """Characters of a comment on GitHub. A job summary takes 1 MiB."""
@@ -37,8 +37,8 @@ KINDS: Mapping[SourceKind, str] = {
     SourceKind.KUSTOMIZE: "kustomization",
     SourceKind.MANIFESTS: "manifests in",
 }
-CONFIGURATION = "configuration"
-"""The rule whose words hold text of the configuration itself."""
+QUOTED = frozenset({"configuration", "break_glass"})
+"""Rules whose words hold text of the configuration or of a label."""
 
 
 def render(
@@ -96,12 +96,19 @@ class _Report:
         yield _folded(Markdown("Score by source"), tuple(self._by_source()))
         yield _folded(*coverage.notes())
         yield tuple(coverage.left_out())
-        yield (Markdown(" ".join(coverage.looked_at())),)
+        yield (Markdown(" ".join((*coverage.looked_at(), *(prose(f"{each}.") for each in self.verdict.remarks)))),)
 
     def _reasons(self) -> Iterator[Markdown]:
         if not self.verdict.reasons:
             return
-        yield Markdown(f"{HEADLINES[self.verdict.word]} because:")
+        emergency = self.verdict.emergency
+        if emergency is None:
+            yield Markdown(f"{headline(self.verdict)} because:")
+        else:
+            who = code(emergency.set_by) if emergency.set_by else Markdown("somebody whom the event does not name")
+            yield markdown(
+                "The label {}, set by {}, lets it pass. Without it, it would not, because:", emergency.label, who
+            )
         yield Markdown("")
         for reason in self.verdict.reasons[: self.detail.rows]:
             yield _reason(reason, self.head.failures)
@@ -203,7 +210,7 @@ def _failed(audit: Audit) -> tuple[Result, ...]:
 
 def _reason(reason: Reason, failures: Sequence[Failure]) -> Markdown:
     """Number, limit and what would satisfy the rule; what a failure or a configuration says is not ours."""
-    is_quoted = reason.rule == CONFIGURATION
+    is_quoted = reason.rule in QUOTED
     number = code(reason.number, SENTENCE) if is_quoted else prose(reason.number)
     is_quoted = is_quoted or any(reason.remedy == failure.remedy for failure in failures)
     remedy = code(reason.remedy, SENTENCE) if is_quoted else prose(reason.remedy)

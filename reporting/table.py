@@ -12,6 +12,7 @@ from model.resource import Failure
 from reporting.numbers import count, delta, percent, severities
 from reporting.rows import Group, Row, groups_of, rows_of
 from reporting.text import Terminal, line, terminal
+from reporting.verdict_line import headline
 
 PLACES = 3
 """Places shown for one control before "and n more"."""
@@ -20,14 +21,6 @@ WIDTH = 100
 MOST_CONTROLS = 15
 MOST_FAILURES = 20
 
-HEADLINES: Mapping[VerdictWord, str] = {
-    VerdictWord.PASSED: "PASSED",
-    VerdictWord.BLOCKED: "BLOCKED",
-    VerdictWord.INCOMPLETE: "INCOMPLETE",
-    VerdictWord.NOT_COMPARED: "NOT COMPARED",
-    VerdictWord.NOTHING_TO_SCAN: "NOTHING TO SCAN",
-    VerdictWord.ERROR: "ERROR",
-}
 GREEN, YELLOW, RED, MAGENTA, BOLD, DIM = "32", "33", "31", "35", "1", "2"
 VERDICT_COLOURS: Mapping[VerdictWord, str] = {
     VerdictWord.PASSED: GREEN,
@@ -59,13 +52,18 @@ class Table:
             *self._not_judged(head),
             *self._waivers(head),
             *self._coverage(head),
+            *(terminal("{}.", remark) for remark in verdict.remarks),
         )
         return "".join(f"{line(row).rstrip()}\n" for row in lines)
 
     def _verdict(self, head: Audit, comparison: Comparison | None, verdict: Verdict) -> Iterator[Terminal]:
-        word = self._paint(HEADLINES[verdict.word], VERDICT_COLOURS.get(verdict.word, BOLD))
+        colour = YELLOW if verdict.emergency else VERDICT_COLOURS.get(verdict.word, BOLD)
+        word = self._paint(headline(verdict).upper(), colour)
         scores = _scores(head, comparison) if comparison else _score(head)
         yield terminal("{}  {}{}", word, scores, _never_scanned(head, verdict))
+        if verdict.emergency:
+            who = verdict.emergency.set_by or "somebody whom the event does not name"
+            yield terminal("  The label {}, set by {}, lets it pass. Without it:", verdict.emergency.label, who)
         for reason in verdict.reasons:
             yield terminal("  {}: {} (limit: {}). {}", reason.rule, reason.number, reason.limit, reason.remedy)
 

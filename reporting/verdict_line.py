@@ -17,9 +17,14 @@ HEADLINES: Mapping[VerdictWord, str] = {
 }
 
 
+def headline(verdict: Verdict) -> str:
+    """The verdict in a word or two; what passed by a label for emergencies says so."""
+    return "Passed in an emergency" if verdict.emergency else HEADLINES[verdict.word]
+
+
 def verdict_line(head: Audit, comparison: Comparison | None, verdict: Verdict) -> str:
     """``Blocked: 82.1 → 80.4 (-1.7), 2 introduced, 5 resolved``; what was not scanned is part of it."""
-    words = HEADLINES[verdict.word]
+    words = headline(verdict)
     if verdict.word is VerdictWord.NOTHING_TO_SCAN:
         return f"{words}: there is no Kubernetes manifest"
     never = f"; {count(len(head.unscanned), 'item')} not scanned" if head.unscanned else ""

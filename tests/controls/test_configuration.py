@@ -8,7 +8,7 @@ import pytest
 from controls.configuration import Configuration
 from model.control import Severity
 from model.errors import UsageError
-from model.policy import AllowIncomplete, PathGate, Policy, UnusedWaivers
+from model.policy import AllowIncomplete, BreakGlass, PathGate, Policy, UnusedWaivers
 from model.sources import ChartEntry, Environment, KustomizeEntry, ManifestsEntry
 from model.values import Mark
 
@@ -98,6 +98,10 @@ def test_an_unknown_key_is_an_error_with_line_and_the_nearest_known_one() -> Non
         ),
         ({"version": 1, "frameworks": ["cies"]}, "there is no framework 'cies'"),
         ({"version": 1, "scanners": ["trivvy"]}, "'trivvy' is not one of"),
+        ({"version": 1, "break_glass": {"teams": ["a/b"]}}, "'label' is a required property"),
+        ({"version": 1, "break_glass": {"label": " "}}, "does not match"),
+        ({"version": 1, "break_glass": {"label": "x", "teams": []}}, "break_glass.teams"),
+        ({"version": 1, "break_glass": {"label": "x", "teams": ["sre"]}}, "does not match"),
         ({"version": 1, 7: 1}, "unknown key"),
     ],
 )
@@ -156,3 +160,12 @@ def test_gates_of_paths_unused_waivers_and_repositories_are_read() -> None:
     assert policy.gates == (PathGate(paths=("charts/payments/**",), fail_under=95, fail_on_new=Severity.LOW),)
     assert policy.unused_waivers is UnusedWaivers.BLOCK
     assert policy.chart_repositories == ("https://charts.example.com/stable",)
+
+
+def test_the_way_out_in_an_emergency_names_a_label_and_teams() -> None:
+    assert read({"version": 1}).break_glass is None
+    assert read({"version": 1, "break_glass": {"label": "break-glass"}}).break_glass == BreakGlass(label="break-glass")
+    row = {"label": "fire", "teams": ["@our-org/sre", "our-org/sre", "our-org/ops"]}
+    assert read({"version": 1, "break_glass": row}).break_glass == BreakGlass(
+        label="fire", teams=("our-org/sre", "our-org/ops")
+    )

@@ -8,7 +8,8 @@ from dataclasses import replace
 from controls.compare import compare
 from controls.gate import decide
 from model.audit import Comparison
-from model.policy import Policy, PolicyChange
+from model.occasion import Label
+from model.policy import BreakGlass, Gate, Policy, PolicyChange
 from reporting import comparison_json
 from reporting.markdown import render
 from reporting.table import Table
@@ -78,3 +79,35 @@ def test_hundreds_of_changes_are_cut_with_a_word_about_the_rest() -> None:
     text = markdown(compared(*changes))
     assert "200 changes, 200 of them for less security" in text
     assert "more changes: see `comparison.json`." in text
+
+
+def test_what_was_compared_is_said_and_no_name_of_a_branch_gets_through() -> None:
+    comparison = compared()
+    for attack in ("Compared with commit 1a2b3c: main", *ATTACKS):
+        verdict = replace(decide(Policy(), comparison.head, comparison, named_explicitly=False), remarks=(attack,))
+        page = Rendered(render(comparison.head, comparison, verdict, CONTROLS))
+        assert page.led_astray() == [], attack
+        document = json.loads(comparison_json.dump(comparison.head, comparison, verdict))
+        assert document["remarks"] == [attack]
+        text = Table(controls=CONTROLS, colour=False).render(comparison.head, comparison, verdict)
+        assert "\n::" not in text
+        assert "\x1b" not in text
+
+
+def test_what_passed_by_a_label_says_so_everywhere_with_what_would_have_blocked() -> None:
+    policy = Policy(gate=Gate(fail_under=100), break_glass=BreakGlass(label="emergency", teams=()))
+    side = audit([resource(earned=1, possible=2)])
+    for name in ("emergency", *(attack for attack in ATTACKS if attack.strip())):
+        policy = replace(policy, break_glass=BreakGlass(label=name, teams=()))
+        labels = [Label(name=name, set_by="alice")]
+        verdict = decide(policy, side, compare(side, side), named_explicitly=False, labels=labels)
+        text = render(side, compare(side, side), verdict, CONTROLS)
+        assert Rendered(text).led_astray() == []
+        assert text.startswith("### Passed in an emergency: 50.0 → 50.0 ")
+        assert ", set by `alice`, lets it pass. Without it, it would not, because:\n\n- **50\\.0** (`fail_under`" in text
+        shown = Table(controls=CONTROLS, colour=False).render(side, compare(side, side), verdict)
+        assert shown.startswith("PASSED IN AN EMERGENCY  score 50.0 → 50.0")
+        assert ", set by alice, lets it pass. Without it:\n  fail_under: 50.0" in shown
+        document = json.loads(comparison_json.dump(side, compare(side, side), verdict))
+        assert (document["verdict"], document["exit_code"]) == ("passed", 0)
+        assert document["emergency"] == {"label": name, "set_by": "alice"}
