@@ -38,8 +38,13 @@ class Checkout:
         return git.ask("rev-parse", "--show-object-format", at=self.git_dir).decode().strip()
 
     def resolve(self, git: Git, name: str) -> str | None:
-        """The id of the commit that ``name`` means, or None. Raises UsageError for what can be no name."""
+        """The id of the commit that ``name`` means, or None.
+
+        Raises UsageError for what can be no name, and for one that names several commits: git would take the tag, which
+        others may have pushed since, and only warn.
+        """
         require_name(name)
+        self._require_one(git, re.split(r"[~^@]", name, maxsplit=1)[0])
         words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         done = git.start(*words, at=self.git_dir)
         if done.exit_code == 0:
@@ -47,6 +52,17 @@ class Checkout:
         if done.exit_code == 1:
             return None
         raise failed("rev-parse", done)
+
+    def _require_one(self, git: Git, name: str) -> None:
+        """Raise UsageError where refs of several kinds are called so, and are not the same."""
+        if not name or name.startswith("refs/"):
+            return
+        places = tuple(f"refs/{kind}/{name}" for kind in ("heads", "remotes", "tags"))
+        words = ("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", "--", *places)
+        found = (row.split(" ") for row in git.ask(*words, at=self.git_dir).decode("utf-8", "replace").splitlines())
+        named = {ref: peeled or id_ for ref, id_, peeled in found if ref in places}
+        if len(set(named.values())) > 1:
+            raise UsageError(f"{name} names several commits: {', '.join(sorted(named))}", "Name one of them in full.")
 
     def settings(self, git: Git) -> tuple[tuple[str, str], ...]:
         """What its configuration says of its origin and of missing objects, in its order; included files, too."""

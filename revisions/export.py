@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -141,7 +141,7 @@ class Export:
         self._note(entry, pointer=entry.path in like.pointers)
         return True
 
-    def _contents(self, entries: Iterable[Entry], objects: Objects, sizes: Mapping[str, int], write: Writer) -> None:
+    def _contents(self, entries: Sequence[Entry], objects: Objects, sizes: Mapping[str, int], write: Writer) -> None:
         """Hand the content of each entry to ``write``, or its size where it is too large."""
         by_id: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
@@ -153,10 +153,10 @@ class Export:
                 for entry in by_id[id_]:
                     with self._trying(entry):
                         write(entry, content)
-        for id_ in by_id.keys() - read.keys():
-            for entry in by_id[id_]:
+        for entry in entries:
+            if entry.id not in read:
                 with self._trying(entry):
-                    write(entry, sizes[id_])
+                    write(entry, sizes[entry.id])
 
     def _file(self, entry: Entry, content: memoryview | int) -> None:
         """A regular file; one without content where only its size is given."""

@@ -31,6 +31,8 @@ SETTINGS: Mapping[str, str] = {
     "fetch.unpackLimit": "1",  # unpacking would renew the times of borrowed files
     "fetch.writeCommitGraph": "false",
     "gc.auto": "0",
+    "http.lowSpeedLimit": "1000",  # a server that says nothing for a minute has said all
+    "http.lowSpeedTime": "60",
     "maintenance.auto": "false",
     "protocol.ext.allow": "never",
     "safe.bareRepository": "explicit",
@@ -87,25 +89,27 @@ class Git:
         at: Path | None = None,
         stdin: bytes = b"",
         limits: Limits = LOCAL,
+        settings: Iterable[tuple[str, str]] = (),
         environment: Mapping[str, str | None] | None = None,
     ) -> Finished:
         """Run it on the repository ``at`` and wait for its end; whether it did its work says the exit code.
 
-        Raises EnvironmentBrokenError when it does not end by itself, within its limits.
+        ``settings`` come on top of ours, in the environment, where no list of processes shows them. Raises
+        EnvironmentBrokenError when it does not end by itself, within its limits.
         """
-        settings = itertools.chain.from_iterable(("-c", f"{key}={value}") for key, value in SETTINGS.items())
+        told = _settings(itertools.chain(SETTINGS.items(), settings))
         repository = () if at is None else (f"--git-dir={at}",)
         done = self.sandbox.run_trusted(
-            (self.program, "--no-pager", *repository, *settings, *words),
+            (self.program, *repository, *words),
             cwd=self.home,
             limits=limits,
-            environment={**ENVIRONMENT, **(environment or {})},
+            environment={**ENVIRONMENT, **told, **(environment or {})},
             stdin=stdin,
         )
         if done.end is not End.EXITED:
             raise EnvironmentBrokenError(
                 f"`git {words[0]}` {done.end} after {done.seconds:.0f} s: {last_line(done)}",
-                "See whether the repository is whole (`git fsck`) and not larger than this machine; run it again.",
+                "See whether the repository is whole (`git fsck`) and its remote answers; run it again.",
             )
         return done
 
@@ -131,16 +135,14 @@ def last_line(done: Finished) -> str:
     return re.sub(r"://[^/@\s']*@", "://", lines[-1][:400]) if lines else "it says nothing"
 
 
-def settings_in_environment(settings: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Variables that tell git settings which no list of processes shows (git-config, GIT_CONFIG_COUNT)."""
-    variables = {}
-    count = 0
-    for count, (key, value) in enumerate(settings, 1):
-        variables[f"GIT_CONFIG_KEY_{count - 1}"] = key
-        variables[f"GIT_CONFIG_VALUE_{count - 1}"] = value
-    return {"GIT_CONFIG_COUNT": str(count), **variables}
-
-
 def proxies(network: Mapping[str, str]) -> dict[str, str | None]:
     """The variables of ``network``, and no proxy but those."""
     return {**dict.fromkeys((*PROXIES, "NO_PROXY", "no_proxy")), **network}
+
+
+def _settings(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The variables that tell git settings, as -c would (git-config, GIT_CONFIG_COUNT)."""
+    numbered = tuple(enumerate(pairs))
+    keys = {f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in numbered}
+    values = {f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered}
+    return {"GIT_CONFIG_COUNT": str(len(numbered)), **keys, **values}

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from model.errors import EnvironmentBrokenError
-from revisions.git import proxies, settings_in_environment
+from revisions.git import proxies
 
 PROTOCOLS = frozenset({"https", "http", "ssh", "git", "file"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -47,16 +47,19 @@ class Origin:
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     """Settings of git: ``http.<url>.extraheader`` and its value."""
 
-    def environment(self, network: Mapping[str, str], *, negotiate: bool) -> dict[str, str | None]:
-        """The variables with which git finds ``origin`` and is let in; ``negotiate``: it says what it has already."""
-        settings = (
+    def settings(self, *, negotiate: bool) -> tuple[tuple[str, str], ...]:
+        """With which git finds ``origin`` and is let in; ``negotiate``: it says what it has already."""
+        return (
             ("remote.origin.url", self.url),
             # A token is for the host that is asked; GitLab sends those without `.git` in their URL elsewhere.
             ("http.followRedirects", "false" if self.headers else "initial"),
             ("fetch.negotiationAlgorithm", "default" if negotiate else "noop"),
             *self.headers,
         )
-        return {**proxies(network), **settings_in_environment(settings), "GIT_ALLOW_PROTOCOL": self.protocol}
+
+    def environment(self, network: Mapping[str, str]) -> dict[str, str | None]:
+        """The variables that open the way there, and no other."""
+        return {**proxies(network), "GIT_ALLOW_PROTOCOL": self.protocol}
 
 
 def read_origin(settings: Sequence[tuple[str, str]], work_tree: Path, credentials: Credentials | None) -> Origin:

@@ -53,8 +53,9 @@ class Repository:
     ) -> Self | None:
         """The repository whose checkout ``folder`` lies in, or None.
 
-        ``credentials`` and ``network``, the variables of proxies (``https_proxy``) and certificates (``GIT_SSL_CAINFO``),
-        are for fetching only. Raises EnvironmentBrokenError where the repository or git cannot be used.
+        ``credentials`` and ``network``, the variables of proxies and certificates (``https_proxy``,
+        ``GIT_SSL_CAINFO``), are for fetching only. Raises EnvironmentBrokenError where the repository or git cannot be
+        used.
         """
         checkout = find(folder)
         if checkout is None:
@@ -93,15 +94,16 @@ class Repository:
         found = self._here(wanted)
         if found is not None:
             return found
-        ended = None
+        reason = "no branch or tag can have that name"
         for source in _sources(wanted):
             target = f"refs/obtained/{next(self._numbers)}"
             ended = self._fetch(f"+{source}:{target}", wanted)
             if ended.exit_code == 0 and (found := self._objects.find_commit(target)):
                 return found
+            reason = "it is no commit" if ended.exit_code == 0 else last_line(ended)
             if _GONE not in ended.stderr:
                 break
-        raise _unobtainable(wanted, "no branch or tag can have that name" if ended is None else last_line(ended))
+        raise _unobtainable(wanted, reason)
 
     def export(self, commit: str, folder: Path, *, like: tuple[str, Path] | None = None) -> tuple[Gap, ...]:
         """Write the files of a commit into ``folder``, which is empty and ours; what it lacks is returned, by path.
@@ -150,11 +152,13 @@ class Repository:
     def _complete(self, commit: str) -> None:
         """Fetch all files of a commit that is here without them, and forget that its history was left out in that."""
         shallow = self._objects.at / "shallow"
-        before = shallow.read_bytes() if shallow.exists() else b""
+        before = shallow.read_bytes() if shallow.exists() else None
         ended = self._fetch(f"+{commit}:refs/obtained/{next(self._numbers)}", commit, whole=True)
         if ended.exit_code != 0:
             raise _unobtainable(commit, last_line(ended))
-        shallow.write_bytes(before)
+        shallow.unlink(missing_ok=True)
+        if before is not None:
+            shallow.write_bytes(before)
 
     def _fetch(self, refspec: str, wanted: str, *, whole: bool = False) -> Finished:
         """One fetch of one commit; ``whole``: nothing that the checkout holds is thought to be there."""
@@ -179,7 +183,8 @@ class Repository:
             refspec,
             at=self._objects.at,
             limits=FETCHING,
-            environment=origin.environment(self._network, negotiate=not partial),
+            settings=origin.settings(negotiate=not partial),
+            environment=origin.environment(self._network),
         )
 
     def _show(self, name: str) -> None:

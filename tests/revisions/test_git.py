@@ -8,7 +8,7 @@ import pytest
 
 from model.errors import EnvironmentBrokenError
 from process import PROXIES, End, Finished, Sandbox
-from revisions.git import FOLDERS, Git, last_line, proxies, settings_in_environment
+from revisions.git import FOLDERS, Git, last_line, proxies
 from tests.revisions.workshop import Workshop
 
 
@@ -53,16 +53,17 @@ def test_a_git_that_does_not_end_by_itself_is_told(sandbox: Sandbox, tmp_path: P
         git.ask("cat-file", at=tmp_path)
 
 
-def test_settings_are_counted_and_reach_git_as_they_are(sandbox: Sandbox, tmp_path: Path) -> None:
-    git = Git.find(sandbox, sandbox.private("home"))
-    pairs = (("a.b", "1 '\"\n2"), ("http.https://x/.extraheader", "A: b"), ("a.b", ""))
-    told = settings_in_environment(pairs)
-    assert settings_in_environment(()) == {"GIT_CONFIG_COUNT": "0"}
-    shop = Workshop(tmp_path)
-    done = git.start(
-        "config", "--null", "--get-regexp", r"^(a|http\.https.*)\.", at=shop.place / ".git", environment=told
-    )
-    assert done.stdout.decode() == "".join(f"{key}\n{value}\0" for key, value in pairs)
+def test_settings_reach_git_as_they_are_after_ours_and_no_list_of_words_shows_them(tmp_path: Path) -> None:
+    shown: list[str] = []
+    pairs = (("a.b", "1 '\"\n2"), ("http.https://x/.extraheader", "A: b"), ("a.b", ""), ("core.fsmonitor", "x"))
+    words = ("config", "--null", "--get-regexp", r"^(a|http\.https.*|core)\.(b|extra.*|fsmonitor)$")
+    with Sandbox(observer=lambda words, _about, _finished: shown.extend(words)) as sandbox:
+        git = Git.find(sandbox, sandbox.private("home"))
+        done = git.start(*words, at=Workshop(tmp_path).place / ".git", settings=pairs)
+    ours = ("core.fsmonitor", "false")
+    assert done.stdout.decode() == "".join(f"{key}\n{value}\0" for key, value in (ours, *pairs))
+    assert shown[-len(words) :] == list(words)
+    assert not [word for word in shown if "A: b" in word]
 
 
 def test_no_proxy_is_left_but_those_that_are_named() -> None:

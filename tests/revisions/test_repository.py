@@ -145,6 +145,13 @@ def test_only_full_ids_are_exported_and_compared(id_: str, server: Workshop, san
             call()
 
 
+def test_an_object_that_is_no_commit_cannot_be_had(server: Workshop, tmp_path: Path, sandbox: Sandbox) -> None:
+    tree = server.git("rev-parse", "main^{tree}")
+    repository = around(server.clone(tmp_path / "clone").place, sandbox)
+    with pytest.raises(EnvironmentBrokenError, match="cannot be had: "):
+        repository.obtain(tree)
+
+
 # Checkouts that hold less than all
 
 
@@ -322,3 +329,20 @@ def test_what_replaces_a_commit_does_not_count(server: Workshop, sandbox: Sandbo
     server.git("replace", head, "HEAD~1")
     repository = around(server.place, sandbox)
     assert exported(repository, sandbox, repository.commit("HEAD")) == content
+
+
+@pytest.mark.threat("P6")
+def test_a_tag_with_the_name_of_a_branch_is_refused_unless_it_is_the_same(sandbox: Sandbox, tmp_path: Path) -> None:
+    shop = Workshop(tmp_path / "shop")
+    old, new = shop.commit({"a": "1"}), shop.commit({"a": "2"})
+    shop.git("update-ref", "refs/remotes/origin/main", new)
+    shop.git("tag", "--annotate", "--message=x", "origin/main", new)
+    repository = Repository.around(shop.place, sandbox)
+    assert repository is not None
+    assert repository.commit("origin/main") == new
+    shop.git("tag", "--force", "--annotate", "--message=x", "origin/main", old)
+    for name in ("origin/main", "origin/main~0"):
+        with pytest.raises(UsageError, match="refs/remotes/origin/main, refs/tags/origin/main"):
+            repository.commit(name)
+    assert repository.commit("refs/remotes/origin/main") == new
+    assert repository.commit("refs/tags/origin/main") == old
