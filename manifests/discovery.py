@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +24,8 @@ from model.errors import UsageError
 from model.resource import Excluded, Failure, Note, Stage
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
-CHART_FOLDERS: Final = frozenset({"templates", "charts", "ci", "crds"})
-"""What Helm renders, or what is there for Helm: never manifests on their own."""
+CHART_FOLDERS: Final = frozenset({"templates", "charts", "crds"})
+"""What Helm renders: never manifests on their own."""
 CHART_FILES: Final = frozenset({REQUIREMENTS, "Chart.lock", "requirements.lock", "values.schema.json"})
 VALUES: Final = re.compile(r"(?:[^.]*[-_.])?values(?:[-_.].*)?\.(?:ya?ml|json)", re.IGNORECASE)
 
@@ -54,6 +54,8 @@ class ManifestFile:
     """It lies beside the templates of a chart: what does not parse there is for Helm alone."""
     is_named: bool
     """It is the PATH itself."""
+    is_doubtful: bool = False
+    """It is there for something else, such as values: a manifest only with ``apiVersion`` and ``kind``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,15 +107,17 @@ def _is_there(path: Path) -> bool:
 def discover(
     paths: Sequence[Top],
     exclude: Sequence[str],
+    *,
     values: frozenset[Path] = frozenset(),
     listed: frozenset[Path] = frozenset(),
+    apart: frozenset[Path] = frozenset(),
 ) -> Found:
     """Search all PATHs; a file that two of them reach belongs to the deeper one.
 
-    ``values`` are files and no manifests; ``listed`` are folders of charts and kustomizations that stand for
-    themselves, even where another one builds on them.
+    ``values`` are files of charts; ``listed`` are folders of charts and kustomizations that stand for themselves, even
+    where another one builds on them; ``apart`` are folders to name and to pass over.
     """
-    walk = _Walk(exclude, values, listed)
+    walk = _Walk(exclude, values, listed, apart)
     for top in sorted(paths, key=lambda top: (-len(top.path.parts), os.fsencode(top.path))):
         walk.top(top)
     return walk.finish()
@@ -122,10 +126,16 @@ def discover(
 class _Walk:
     """One search through all PATHs."""
 
-    def __init__(self, exclude: Sequence[str], values: frozenset[Path], listed: frozenset[Path]) -> None:
+    def __init__(
+        self, exclude: Sequence[str], values: frozenset[Path], listed: frozenset[Path], apart: frozenset[Path]
+    ) -> None:
         self._patterns = tuple(exclude)
         self._exclude = GitIgnoreSpec.from_lines(exclude, backend="re2")
-        self._seen = set(values)
+        self._values = values
+        self._apart = apart
+        self._seen: set[Path] = set()
+        self._links: list[tuple[Top, Path]] = []
+        """To folders."""
         self._named: set[Path] = set()
         self._listed = listed
         self._kustomizations: dict[Path, tuple[Top, Path]] = {}
@@ -167,10 +177,15 @@ class _Walk:
                 if entry.path not in self._named:
                     todo.append((entry.path, is_data or is_chart))
             elif entry.name != CHART:
-                yield from self._file(top, entry, is_data=is_data or is_chart)
+                is_doubtful = (is_data or is_chart) and _is_for_charts(entry)
+                yield from self._file(top, entry, is_data=is_data or is_chart, is_doubtful=is_doubtful)
 
     def _passes_over(self, top: Top, entry: Entry, *, is_chart: bool) -> bool:
         if entry.name == ".git" or (is_chart and _is_charts_own(entry)):
+            return True
+        if entry.path in self._apart:
+            reason = "another repository (a submodule): nothing of it is scanned or compared"
+            self._found.notes.append(Note(path=below(top.root, entry.path), reason=reason))
             return True
         return self._is_excluded(top, entry)
 
@@ -185,7 +200,7 @@ class _Walk:
             if name in names:
                 self._kustomizations.setdefault(folder, (top, folder / name))
 
-    def _file(self, top: Top, entry: Entry, *, is_data: bool) -> Iterator[ManifestFile]:
+    def _file(self, top: Top, entry: Entry, *, is_data: bool, is_doubtful: bool = False) -> Iterator[ManifestFile]:
         is_named = entry.path == top.path
         where = below(top.root, entry.path)
         if entry.path in self._seen or entry.name in KUSTOMIZATIONS:
@@ -193,18 +208,30 @@ class _Walk:
         self._seen.add(entry.path)
         if not (is_named or entry.name.endswith(SUFFIXES)):
             if entry.kind is Kind.LINK and entry.path.is_dir():
-                self._folder_link(top, entry.path, where)
+                self._links.append((top, entry.path))
         elif entry.kind is not Kind.FILE:
             self._fail(top.root, entry.path, files.not_regular(entry.kind))
         else:
-            yield ManifestFile(path=entry.path, reported=where, is_data=is_data, is_named=is_named)
+            yield ManifestFile(
+                path=entry.path,
+                reported=where,
+                is_data=is_data,
+                is_named=is_named,
+                is_doubtful=not is_named and (is_doubtful or entry.path in self._values),
+            )
 
-    def _folder_link(self, top: Top, link: Path, where: str) -> None:
-        """A folder behind a link is scanned where it lies; one that lies elsewhere is not scanned at all."""
-        if link.resolve().is_relative_to(top.path.resolve()):
-            self._found.notes.append(Note(path=where, reason="a link to a folder, which is scanned where it lies"))
-        else:
-            self._fail(top.root, link, files.not_regular(Kind.LINK))
+    def _note_links(self) -> None:
+        """A folder behind a link is scanned where it lies; one that lies elsewhere, or is left out, is not at all."""
+        left_out = [each.path for each in self._found.excluded]
+        for top, link in self._links:
+            target = link.resolve()
+            if not target.is_relative_to(top.path.resolve()) or any(
+                target.is_relative_to(top.root.resolve() / path) for path in left_out
+            ):
+                self._fail(top.root, link, files.not_regular(Kind.LINK))
+                continue
+            reason = "a link to a folder, which is scanned where it lies"
+            self._found.notes.append(Note(path=below(top.root, link), reason=reason))
 
     def _chart(self, top: Top, folder: Path) -> None:
         try:
@@ -229,6 +256,7 @@ class _Walk:
 
     def finish(self) -> Found:
         """What was found, without what is only a part of something else."""
+        self._note_links()
         self._keep_own_charts()
         self._keep_own_kustomizations()
         self._found.charts.sort(key=lambda chart: os.fsencode(chart.folder))
@@ -268,26 +296,37 @@ class _Walk:
             if folder not in own:
                 continue
             if each.is_component and folder not in self._named:
-                reason = "a component that no kustomization uses: what it adds is scanned as manifests, its patches are not"
+                reason = (
+                    "a component that no kustomization uses: what it adds is scanned as manifests, its patches are not"
+                )
                 self._found.notes.append(Note(path=each.path, reason=reason))
             else:
                 self._found.kustomizations.append(each)
+        self._keep_raw(known)
+
+    def _keep_raw(self, known: Mapping[Path, Kustomization]) -> None:
+        """Files that no kustomization reads as a part of it."""
         built = {part.folder for each in self._found.kustomizations for part in within_reach(each, known)}
-        parts = {
-            file
-            for folder, each in known.items()
-            for file in each.files
-            if folder in built or file not in each.resources
-        }
+        reads = [(folder, each, file) for folder, each in known.items() for file in each.files]
+        parts = {file for folder, each, file in reads if folder in built or file not in each.resources}
+        claimed = {file for _, each, file in reads if file not in each.contents}
+        contents = {file for _, _, file in reads if file not in claimed}
         for top, manifests in self._found.manifests.items():
-            raws = (file for file in manifests if file.is_named or file.path not in parts)
+            raws = (
+                replace(file, is_doubtful=not file.is_named) if file.path in contents else file
+                for file in manifests
+                if file.is_named or file.path not in parts or file.path in contents
+            )
             self._found.manifests[top] = sorted(raws, key=lambda file: os.fsencode(file.path))
 
 
 def _is_charts_own(entry: Entry) -> bool:
-    if entry.kind is Kind.FOLDER:
-        return entry.name in CHART_FOLDERS
-    return entry.name in CHART_FILES or VALUES.fullmatch(entry.name) is not None
+    return entry.name in (CHART_FOLDERS if entry.kind is Kind.FOLDER else CHART_FILES)
+
+
+def _is_for_charts(entry: Entry) -> bool:
+    """Values of a chart, by its name."""
+    return VALUES.fullmatch(entry.name) is not None
 
 
 def _local_folders(chart: Chart) -> list[Path]:

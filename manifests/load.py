@@ -11,10 +11,11 @@ from manifests import entries
 from manifests.discovery import Found, ManifestFile, Top, discover, tops, work_tree
 from manifests.environments import outside, plan, values_files
 from manifests.files import NotReadError, Reader
-from manifests.helm.charts import below
+from manifests.helm.charts import below, local_folders
 from manifests.helm.render import Rendered, chart_failure, is_test, render_all
 from manifests.helm.running import Release, Rendering
 from manifests.kustomize.build import Building, Built, Pace, build_all, not_built
+from manifests.kustomize.kustomizations import within_reach
 from manifests.kustomize.origins import Origins
 from manifests.raw import RawReader, read_manifests
 from manifests.request import ChartValues, LoadRequest
@@ -26,6 +27,8 @@ from toolbox import Toolbox
 
 __all__ = ["ChartValues", "LoadRequest", "load"]
 
+RENDERED: Final = ("templates", "crds", "charts")
+"""Folders of a chart from which Helm makes objects."""
 WORK: Final = "reading files"
 """What people are told while it lasts."""
 
@@ -39,7 +42,13 @@ def load(request: LoadRequest, sandbox: Sandbox, toolbox: Toolbox) -> Tree:
     cwd = request.cwd.resolve()
     root = request.root.resolve() if request.root else work_tree(cwd)
     paths = tops(request.paths, root, cwd, required=request.required)
-    found = discover(paths, request.exclude, values_files(request, root, cwd), entries.folders(request.entries, root))
+    found = discover(
+        paths,
+        request.exclude,
+        values=values_files(request, root, cwd),
+        listed=entries.folders(request.entries, root) | {root / folder for folder in request.kept},
+        apart=frozenset(root / folder for folder in request.apart),
+    )
     if request.entries_only:
         entries.keep_listed(found, request.entries)
     if request.required:
@@ -104,7 +113,10 @@ def _render(
 ) -> Iterator[Rendered]:
     refused = {rendering.source.id: each for rendering in planned if (each := outside(rendering, request))}
     allowed = [rendering for rendering in planned if rendering.source.id not in refused]
-    rendered = iter(render_all(allowed, _release(request), sandbox, toolbox, request.jobs, progress=request.progress))
+    release, told = _release(request), request.progress
+    rendered = iter(
+        render_all(allowed, release, sandbox, toolbox, request.jobs, cache=request.cache, progress=told),
+    )
     for rendering in planned:
         yield refused.get(rendering.source.id) or next(rendered)
 
@@ -156,7 +168,7 @@ def _build(
         )
         for each in found.kustomizations
     ]
-    pace = Pace(jobs=request.jobs, timeout=request.timeout, progress=request.progress)
+    pace = Pace(jobs=request.jobs, timeout=request.timeout, progress=request.progress, cache=request.cache)
     return build_all(buildings, found.known, sandbox, toolbox, pace)
 
 
@@ -192,4 +204,20 @@ def _tree(parts: Sequence[_Part], found: Found) -> Tree:
         excluded=tuple(sorted(found.excluded, key=lambda each: each.path)),
         files=len({resource.location.path for resource in resources}),
         documents=sum(part.documents for part in parts),
+        reads=frozenset(_reads(found)),
     )
+
+
+def _reads(found: Found) -> Iterator[str]:
+    """What is looked at. Of a kustomization the objects: patches are looked at by what they change, if anything."""
+    for manifests in found.manifests.values():
+        yield from (file.reported for file in manifests)
+    for chart in found.charts:
+        for folder in (chart.folder, *local_folders(chart)):
+            path = below(chart.root, folder)
+            yield path
+            yield from (os.path.normpath(f"{path}/{part}") + "/" for part in RENDERED)
+    for top in found.kustomizations:
+        for part in within_reach(top, found.known):
+            yield part.path
+            yield from (below(part.root, file) for file in part.resources)

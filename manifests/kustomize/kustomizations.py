@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ PARTS: Final = ("resources", "bases", "components")
 """Fields that name files or other kustomizations."""
 PLUGINS: Final = ("generators", "transformers", "validators")
 """Fields that name, or hold, configuration of plugins."""
+GENERATORS: Final = ("configMapGenerator", "secretGenerator")
 GROUP: Final = "kustomize.config.k8s.io"
 FILES: Final = ("crds", "configurations")
 HELM: Final = ("helmCharts", "helmChartInflationGenerator")
@@ -48,6 +49,7 @@ class Reference:
     may_be_folder: bool = False
     is_plugin: bool = False
     is_resource: bool = False
+    is_content: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +65,8 @@ class Kustomization:
     """Files that it reads."""
     resources: frozenset[Path]
     """Those of its files that hold whole objects; the others are patches, configuration and the like."""
+    contents: frozenset[Path]
+    """Those of its files that become the contents of ConfigMaps and Secrets."""
     refusal: NotReadError | None
     """What makes kustomize reach out of the tree, or name what is not there: then it is not built."""
 
@@ -103,6 +107,7 @@ def read_kustomization(root: Path, file: Path) -> Kustomization | None:
         folders=tuple(reading.folders),
         files=tuple(reading.files),
         resources=frozenset(reading.resources),
+        contents=frozenset(reading.contents),
         refusal=reading.refusal,
     )
 
@@ -181,9 +186,10 @@ def _references(value: Mapping[str, Json], marks: Mark) -> Iterator[Reference]:
         yield from _names(value, marks, key, may_be_folder=True, is_plugin=True)
     for key in (*FILES, "patchesStrategicMerge", "patches"):
         yield from _names(value, marks, key)
-    for key in ("patches", "patchesJson6902", "replacements", "configMapGenerator", "secretGenerator"):
+    for key in ("patches", "patchesJson6902", "replacements", *GENERATORS):
         for position, row in enumerate(sequence(value.get(key))):
-            yield from _files(mapping(row), marks.at((key, position))[0].value_line)
+            for reference in _files(mapping(row), marks.at((key, position))[0].value_line):
+                yield replace(reference, is_content=key in GENERATORS)
     yield from _files(mapping(value.get("openapi")), marks.at(("openapi",))[0].line)
 
 
@@ -226,6 +232,7 @@ class _Reading:
         self.folders: dict[Path, None] = {}
         self.files: dict[Path, None] = {}
         self.resources: set[Path] = set()
+        self.contents: set[Path] = set()
         self.refusal: NotReadError | None = None
 
     def refuse(self, error: NotReadError, line: int = 0) -> None:
@@ -247,6 +254,8 @@ class _Reading:
             self.files[path] = None
             if reference.is_resource:
                 self.resources.add(path)
+            if reference.is_content:
+                self.contents.add(path)
             if reference.is_plugin:
                 self._plugins(files.read_file(path), reference.line)
         except NotReadError as error:

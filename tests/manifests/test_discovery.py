@@ -44,8 +44,17 @@ def test_what_belongs_to_a_chart_is_no_manifest(write: Write) -> None:
     write({"charts/web/examples/a.yaml": POD, "charts/web/examples/db/Chart.yaml": CHART, "values.yaml": "a: 1"})
     found = find(root)
     assert [chart.path for chart in found.charts] == ["charts/web", "charts/web/examples/db"]
-    assert manifests(found) == ["charts/web/examples/a.yaml", "values.yaml"]
-    assert [file.is_data for files in found.manifests.values() for file in files] == [True, False]
+    rows = [(file.reported, file.is_data, file.is_doubtful) for files in found.manifests.values() for file in files]
+    assert [row for row in rows if not row[2]] == [
+        ("charts/web/examples/a.yaml", True, False),
+        ("values.yaml", False, False),
+    ]
+    assert [row[0].removeprefix("charts/web/") for row in rows if row[2]] == [
+        "ci/a-values.yaml",
+        "prod.values.yml",
+        "values-prod.yaml",
+        "values.yaml",
+    ]
 
 
 def test_a_library_chart_is_noted(write: Write) -> None:

@@ -175,10 +175,30 @@ def test_expected_is_what_has_both_keys_at_its_top(text: str, expected: bool) ->
     assert is_expected(text.removeprefix("\ufeff").encode("utf-16")) is expected
 
 
-def test_values_files_are_no_manifests_wherever_they_lie(write: Write, load_tree: Load) -> None:
-    write({"env/prod.yaml": POD % "no", "a.yaml": POD % "a"})
-    values = (load.ChartValues(chart="gone", files=("env/prod.yaml",)),)
-    assert names(load_tree(values=values, required=False)) == ["a"]
+def test_values_files_are_no_manifests_wherever_they_lie_unless_they_say_so(write: Write, load_tree: Load) -> None:
+    write({"env/prod.yaml": "kind: DaemonSet\nimage: {}\n", "env/evil.yaml": POD % "evil", "a.yaml": POD % "a"})
+    values = (load.ChartValues(chart="gone", files=("env/prod.yaml", "env/evil.yaml")),)
+    tree = load_tree(values=values, required=False)
+    assert (names(tree), tree.failures, tree.notes) == (["a", "evil"], (), ())
+
+
+@pytest.mark.threat("S9")
+def test_a_whole_object_in_a_file_that_charts_or_generators_read_is_a_manifest(write: Write, load_tree: Load) -> None:
+    write(
+        {
+            "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+            "web/evil-values.yaml": POD % "beside",
+            "web/ci/test.yaml": POD % "ci",
+            "web/ci/test-values.yaml": "kind: none\n",
+            "k/kustomization.yaml": "configMapGenerator: [{name: c, files: [job.yaml, app.yaml]}]\n",
+            "k/job.yaml": POD % "job",
+            "k/app.yaml": "kind: of\n",
+        }
+    )
+    tree = load_tree(required=False)
+    raw = {source.id for source in tree.sources if source.kind == "manifests"}
+    assert sorted(each.ref.name for each in tree.resources if each.source in raw) == ["beside", "ci", "job"]
+    assert tree.notes == ()
 
 
 def test_excluded_paths_are_listed(write: Write, load_tree: Load) -> None:

@@ -89,7 +89,7 @@ def test_each_environment_is_a_source_of_its_own(write: Write, load_tree: Load) 
             "web/templates/a.yaml": POD % "{{ .Values.env }}-{{ .Values.tag }}-{{ .Release.Namespace }}",
             "web/values.yaml": "env: none\ntag: a\n",
             "web/values-prod.yaml": "env: prod\n",
-            "env/staging.values.yaml": POD % "no-manifest" + "env: staging\n",
+            "env/staging.values.yaml": "env: staging\n",
             "env/last.yaml": "tag: b\n",
         }
     )
