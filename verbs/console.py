@@ -34,6 +34,7 @@ class Console:
 
     def __init__(self, *, quiet: bool, verbose: bool, progress: bool, stream: TextIO | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
+        self._quiet = quiet
         self._verbose = verbose and not quiet
         self._line = _Line(self._stream) if progress and not quiet and not verbose else None
         self._writing = threading.Lock()
@@ -69,6 +70,11 @@ class Console:
                     "{}{}: {} s{}", shown_command(words), place, f"{finished.seconds:.2f}", _how_it_ended(finished)
                 )
             )
+
+    def remark(self, words: str) -> None:
+        """Something that people must know about this run; data, however it came to be."""
+        if not self._quiet:
+            self._say(terminal("note: {}", words))
 
     def write_timings(self, file: Path) -> None:
         """The seconds of each step so far, as JSON."""

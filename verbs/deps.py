@@ -32,7 +32,7 @@ from registries.fetching import Fetcher
 from registries.refusal import NotFetchedError
 from reporting.text import Terminal, line, terminal
 from settings import DepsSettings
-from verbs.chart_cache import require_cache
+from verbs.caches import require_cache
 from verbs.console import write_report
 from verbs.places import Places
 from verbs.policy import stated
@@ -140,12 +140,13 @@ def _sides(wanted: DepsSettings) -> Iterator[_Side]:
     """Head, and base where there is one."""
     if wanted.base is not None and not wanted.base.is_dir():
         raise UsageError(f"the base {wanted.base} is no folder", "Name the folder that holds the other side.")
-    places = Places.of(wanted.paths, wanted.root, wanted.base)
-    heads = tops([str(path) for path in wanted.paths], places.head_root, Path.cwd(), required=True)
-    yield _Side(root=places.head_root, tops=heads, prefix=".")
-    if places.base_root is not None:
-        counterparts = tops(places.base_paths, places.base_root, places.base_root, required=False)
-        yield _Side(root=places.base_root, tops=counterparts, prefix=files.reported(places.base_prefix))
+    places = Places.of(wanted.paths, wanted.root)
+    heads = tops([str(path) for path in wanted.paths], places.root, Path.cwd(), required=True)
+    yield _Side(root=places.root, tops=heads, prefix=".")
+    if wanted.base is not None:
+        base = places.counterpart(wanted.base)
+        counterparts = tops(base.paths, base.root, base.root, required=False)
+        yield _Side(root=base.root, tops=counterparts, prefix=files.reported(base.prefix))
 
 
 def _is_chart(folder: Path) -> bool:

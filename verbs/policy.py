@@ -17,6 +17,7 @@ from model.policy import Policy, PolicyChange
 from model.sources import SourceEntry
 from settings import CONFIG, DepsSettings, ScanSettings
 from verbs.outcome import under
+from verbs.sides import Sides
 from verbs.sources import Sources, settle_sources
 
 REMEDY = "Write one YAML mapping that starts with `version: 1`; see docs/usage.md."
@@ -34,17 +35,18 @@ class Settled:
     """What head's configuration changes in that of base."""
 
 
-def settle(wanted: ScanSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None) -> Settled:
+def settle(wanted: ScanSettings, catalogue: Catalogue, sides: Sides) -> Settled:
     """The policy and the sources of this run.
 
     Raises UsageError for a configuration that counts and makes no sense.
     """
     for framework in wanted.frameworks:
         require_framework(framework)
-    head, base = _both(wanted, catalogue, head_root, base_root)
-    is_head = wanted.policy == "head"
+    of_base, is_head = sides.policy_root, sides.policy == "head"
+    head, base = _both(_Asked.of(wanted, sides.policy), catalogue, sides.head.root, of_base)
     policy = (head if is_head else base).policy
-    sources = settle_sources(head.sources, base.sources, head_root, may_narrow=is_head)
+    base_root = sides.base.root if sides.base else None
+    sources = settle_sources(head.sources, base.sources, sides.head.root, base_root, may_narrow=is_head)
     return Settled(
         policy=replace(
             policy,
@@ -54,7 +56,7 @@ def settle(wanted: ScanSettings, catalogue: Catalogue, head_root: Path, base_roo
         ),
         objections=() if is_head else tuple(_objections(head.error)),
         sources=sources,
-        changes=_changes(base, head, catalogue) if base_root is not None else (),
+        changes=_changes(base, head, catalogue) if of_base is not None else (),
     )
 
 
@@ -62,23 +64,35 @@ def stated(
     wanted: DepsSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None
 ) -> tuple[Policy, Sources]:
     """Policy and sources, as the configurations that count state them. Raises UsageError."""
-    head, base = _both(wanted, catalogue, head_root, base_root)
+    head, base = _both(_Asked.of(wanted, wanted.policy), catalogue, head_root, base_root)
     is_head = wanted.policy == "head"
-    sources = settle_sources(head.sources, base.sources, head_root, may_narrow=is_head)
+    sources = settle_sources(head.sources, base.sources, head_root, base_root, may_narrow=is_head)
     return (head if is_head else base).policy, sources
 
 
-def _both(
-    wanted: ScanSettings | DepsSettings, catalogue: Catalogue, head_root: Path, base_root: Path | None
-) -> tuple[_Read, _Read]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the command line says about the configuration."""
+
+    file: Path
+    is_named: bool
+    policy: str
+
+    @classmethod
+    def of(cls, wanted: ScanSettings | DepsSettings, policy: str) -> _Asked:
+        return cls(file=wanted.config or Path(CONFIG), is_named=wanted.config is not None, policy=policy)
+
+
+def _both(asked: _Asked, catalogue: Catalogue, head_root: Path, base_root: Path | None) -> tuple[_Read, _Read]:
     """What the configurations of head and base say. Raises UsageError where the one that counts makes no sense."""
-    if wanted.policy == "base" and base_root is None:
+    if asked.policy == "base" and base_root is None:
         raise UsageError(
-            "--policy base needs a base that is a folder", "Name it with --base DIR, or use --policy head."
+            "the policy of base counts, and base is no folder and no commit",
+            "Name one with --base, or use --policy head.",
         )
-    head = _Read.of(head_root, wanted, catalogue)
-    base = _Read() if base_root is None else _Read.of(base_root, wanted, catalogue)
-    error = (head if wanted.policy == "head" else base).error
+    head = _Read.of(head_root, asked, catalogue, is_optional=not asked.is_named or asked.policy == "base")
+    base = _Read() if base_root is None else _Read.of(base_root, asked, catalogue, is_optional=True)
+    error = (head if asked.policy == "head" else base).error
     if error is not None:
         raise error
     return head, base
@@ -106,9 +120,9 @@ class _Read:
     error: UsageError | None = None
 
     @classmethod
-    def of(cls, root: Path, wanted: ScanSettings | DepsSettings, catalogue: Catalogue) -> _Read:
+    def of(cls, root: Path, asked: _Asked, catalogue: Catalogue, *, is_optional: bool) -> _Read:
         try:
-            configuration = _configuration(root, wanted)
+            configuration = _configuration(root / asked.file, root, is_optional=is_optional)
             if configuration is None:
                 return cls()
             return cls(policy=configuration.policy(catalogue.controls), sources=configuration.sources())
@@ -116,11 +130,10 @@ class _Read:
             return cls(error=error)
 
 
-def _configuration(root: Path, wanted: ScanSettings | DepsSettings) -> Configuration | None:
-    """The configuration of a tree; None where it has none and none was named."""
-    file = root / (wanted.config or CONFIG)
+def _configuration(file: Path, root: Path, *, is_optional: bool) -> Configuration | None:
+    """The configuration of a tree; None where it has none and needs none."""
     if kind_of(file) is None:
-        if wanted.config is None or (wanted.base is not None and wanted.policy == "base"):
+        if is_optional:
             return None
         raise UsageError(f"the configuration {reported(file)} does not exist", "Name a file relative to the root.")
     name = reported(file.relative_to(root)) if file.is_relative_to(root) else reported(file)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from model.sources import ChartEntry, SourceEntry
 
@@ -22,17 +23,26 @@ class Sources:
     """Whether nothing else is a source; else everything that is found counts as well."""
 
 
+AS_IN_BASE: Final = "as in base"
+"""How an environment is called that head has under the same name with other files."""
+
+
 def settle_sources(
-    head: Sequence[SourceEntry], base: Sequence[SourceEntry], head_root: Path, *, may_narrow: bool
+    head: Sequence[SourceEntry],
+    base: Sequence[SourceEntry],
+    head_root: Path,
+    base_root: Path | None = None,
+    *,
+    may_narrow: bool,
 ) -> Sources:
     """The sources of both sides. ``may_narrow``: head's list counts where base has none."""
     before = {_key(each): each for each in base}
     after = {_key(each): each for each in head}
     kept = [each for key, each in before.items() if key not in after and (head_root / each.path).exists()]
-    listed = (*(_with_dropped(each, before.get(_key(each)), head_root) for each in head), *kept)
+    listed = (*(_as_head_has_it(each, before.get(_key(each)), head_root) for each in head), *kept)
     return Sources(
         head=listed,
-        base=tuple(_as_base_has_it(each, before.get(_key(each))) for each in listed),
+        base=tuple(_as_base_has_it(each, before.get(_key(each)), base_root) for each in listed),
         only=bool(head) and (bool(base) or may_narrow),
     )
 
@@ -41,22 +51,33 @@ def _key(entry: SourceEntry) -> tuple[str, str]:
     return type(entry).__name__, entry.path
 
 
-def _with_dropped(entry: SourceEntry, old: SourceEntry | None, root: Path) -> SourceEntry:
-    """The chart with those environments of base that head no longer names, though all their files are there."""
+def _as_head_has_it(entry: SourceEntry, old: SourceEntry | None, root: Path) -> SourceEntry:
+    """The chart with base's Kubernetes version, and with those environments of base that head no longer has.
+
+    An environment is its files: where they are all there, another list under its name does not replace them.
+    """
     if not (isinstance(entry, ChartEntry) and isinstance(old, ChartEntry)):
         return entry
-    names = {each.name for each in entry.environments}
-    dropped = (
-        each
+    files = {each.name: each.files for each in entry.environments}
+    kept = (
+        replace(each, name=f"{each.name} {AS_IN_BASE}") if each.name in files else each
         for each in old.environments
-        if each.name not in names and all((root / entry.path / file).exists() for file in each.files)
+        if files.get(each.name) != each.files and _are_there(root, entry, each.files)
     )
-    return replace(entry, environments=(*entry.environments, *dropped))
+    return replace(entry, kube_version=old.kube_version, environments=(*entry.environments, *kept))
 
 
-def _as_base_has_it(entry: SourceEntry, old: SourceEntry | None) -> SourceEntry:
-    """The chart with base's own files for environments of the same name."""
-    if not (isinstance(entry, ChartEntry) and isinstance(old, ChartEntry)):
+def _as_base_has_it(entry: SourceEntry, old: SourceEntry | None, root: Path | None) -> SourceEntry:
+    """The chart with base's own files for environments of the same name, without those whose files it does not have."""
+    if not isinstance(entry, ChartEntry):
         return entry
-    files = {each.name: each for each in old.environments}
-    return replace(entry, environments=tuple(files.get(each.name, each) for each in entry.environments))
+    files = {each.name: each for each in old.environments} if isinstance(old, ChartEntry) else {}
+    environments = (files.get(each.name, each) for each in entry.environments)
+    if root is None:
+        return replace(entry, environments=tuple(environments))
+    there = tuple(each for each in environments if each.name in files or _are_there(root, entry, each.files))
+    return replace(entry, environments=there)
+
+
+def _are_there(root: Path, entry: ChartEntry, files: Sequence[str]) -> bool:
+    return all((root / entry.path / file).exists() for file in files)

@@ -17,7 +17,7 @@ from model.resource import Tree
 from process import Sandbox
 from tests.registries.site import Page, Site, chart, index, moved, offer, pack, serve, sha256
 from toolbox import Toolbox
-from verbs.chart_cache import usable_cache
+from verbs.caches import usable_cache
 from verbs.deps import deps
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,26 @@ def test_a_renamed_values_file_is_read_from_either_side_and_a_dropped_environmen
     settled = settle_sources((head,), (base,), root, may_narrow=False)
     assert settled.head == (chart(prod="new.yaml", edge="prod.yaml"),)
     assert settled.base == (chart(prod="old.yaml", edge="prod.yaml"),)
+
+
+@pytest.mark.threat("S5")
+def test_other_files_under_the_name_of_an_environment_do_not_replace_those_that_are_still_there(root: Path) -> None:
+    head, base = chart(prod="new.yaml"), chart(prod="prod.yaml")
+    settled = settle_sources((head,), (base,), root, may_narrow=False)
+    assert settled.head == (chart(prod="new.yaml", **{"prod as in base": "prod.yaml"}),)
+    assert settled.base == (chart(prod="prod.yaml", **{"prod as in base": "prod.yaml"}),)
+
+
+@pytest.mark.threat("S5")
+def test_the_kubernetes_version_of_a_chart_is_that_of_base(root: Path) -> None:
+    head, base = replace(chart(), kube_version="1.29"), replace(chart(), kube_version="1.33")
+    settled = settle_sources((head,), (base,), root, may_narrow=False)
+    assert [each.kube_version for each in (*settled.head, *settled.base) if isinstance(each, ChartEntry)] == [
+        "1.33"
+    ] * 2
+
+
+def test_base_is_rendered_without_an_environment_whose_files_it_does_not_have(root: Path) -> None:
+    settled = settle_sources((chart(prod="new.yaml"),), (chart(),), root, root / "base", may_narrow=False)
+    assert settled.head == (chart(prod="new.yaml"),)
+    assert settled.base == (chart(),)

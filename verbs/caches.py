@@ -1,4 +1,4 @@
-"""Where the charts lie that ``deps`` fetches and ``scan`` copies: never inside of what a pull request brings along."""
+"""Where fetched charts lie, and what ``scan`` remembers: never inside of what a pull request brings along."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from pathlib import Path
 
 from model.chart import CACHE
 from model.errors import UsageError
+from settings import ScanSettings
+
+AUDITS = "audits"
+"""The folder for what ``scan`` remembers, below the cache."""
 
 
 def require_cache(named: Path | None, home: Path, roots: Iterable[Path]) -> Path:
@@ -19,6 +23,16 @@ def require_cache(named: Path | None, home: Path, roots: Iterable[Path]) -> Path
                 "Name a folder outside of it with --cache (or HARDENING_GATE_HOME).",
             )
     return cache / CACHE
+
+
+def audit_cache(wanted: ScanSettings, roots: Iterable[Path]) -> Path | None:
+    """Where verdicts and renderings are remembered: a folder that was named; None for this run's memory alone.
+
+    Raises UsageError for one inside of the scanned trees.
+    """
+    if wanted.cache is None or not wanted.use_cache:
+        return None
+    return require_cache(wanted.cache, wanted.home, roots).parent / AUDITS
 
 
 def usable_cache(named: Path | None, home: Path, roots: Iterable[Path]) -> Path | None:
