@@ -1,0 +1,140 @@
+"""Changes that make something worse and move it out of sight: what base has scanned stays scanned, or blocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.threats.program import BAD, CHART, POD, Run, gate, write
+
+GOOD_TEMPLATE = POD.replace("NAME", "web").replace("image: a", "image: '{{ .Values.image }}'")
+BAD_TEMPLATE = BAD.replace("NAME", "web").replace("image: a", "image: '{{ .Values.image }}'")
+CONFIG = ".hardening-gate.yaml"
+
+
+def judged(tmp_path: Path, base: Mapping[str, str], change: Mapping[str, str | None]) -> tuple[Run, Any]:
+    """The verdict on a change of base: files with other content, or None for those that are deleted."""
+    write(tmp_path / "base", base)
+    write(tmp_path / "head", {**base, **{name: text for name, text in change.items() if text is not None}})
+    for name in (name for name, text in change.items() if text is None):
+        (tmp_path / "head" / name).unlink()
+    report = tmp_path / "comparison.json"
+    words = ("--root", ".", "--base", "../base", "--policy", "base", "--scanners", "native")
+    run = gate("scan", ".", *words, "--format", f"comparison={report}", cwd=tmp_path / "head")
+    return run, json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
+
+
+PROD = {"prod/kustomization.yaml": "resources: [web.yaml]\n", "prod/web.yaml": POD.replace("NAME", "web")}
+EVIL = BAD.replace("NAME", "web")
+DELETE = "$patch: delete\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
+WEB = {"web/Chart.yaml": CHART, "web/values.yaml": "image: a:1\n", "web/templates/web.yaml": GOOD_TEMPLATE}
+ENVIRONMENTS = (
+    "version: 1\nsources: [{chart: web, kube_version: '1.33', environments: {prod: [values.yaml, values-prod.yaml]}}]\n"
+)
+FLAGGED = "{{ if .Values.evil }}\n" + BAD_TEMPLATE + "{{ else }}\n" + GOOD_TEMPLATE + "{{ end }}\n"
+NEWER = '{{ if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}\n' + BAD_TEMPLATE + "{{ else }}\n"
+NEWER += GOOD_TEMPLATE + "{{ end }}\n"
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize(
+    ("base", "change"),
+    [
+        pytest.param(
+            PROD,
+            {
+                "prod/web.yaml": EVIL,
+                "zz/kustomization.yaml": "resources: [../prod]\npatches: [{path: gone.yaml}]\n",
+                "zz/gone.yaml": DELETE,
+            },
+            id="an overlay that deletes it",
+        ),
+        pytest.param(
+            WEB,
+            {
+                "web/templates/web.yaml": BAD_TEMPLATE,
+                "zz/Chart.yaml": CHART.replace("web", "zz")
+                + "dependencies: [{name: web, version: 1.0.0, repository: 'file://../web', condition: web.enabled}]\n",
+                "zz/values.yaml": "web: {enabled: false}\n",
+            },
+            id="a chart that switches it off",
+        ),
+        pytest.param(
+            {
+                **WEB,
+                CONFIG: ENVIRONMENTS,
+                "web/templates/web.yaml": FLAGGED,
+                "web/values-prod.yaml": "evil: false\n",
+            },
+            {
+                CONFIG: ENVIRONMENTS.replace("values-prod", "decoy"),
+                "web/values-prod.yaml": "evil: true\n",
+                "web/decoy.yaml": "evil: false\n",
+            },
+            id="other files under the name of an environment",
+        ),
+        pytest.param(
+            {**WEB, CONFIG: ENVIRONMENTS, "web/values-prod.yaml": "a: 1\n"},
+            {CONFIG: ENVIRONMENTS.replace("1.33", "1.29"), "web/templates/web.yaml": NEWER},
+            id="another version of Kubernetes",
+        ),
+        pytest.param(
+            {**WEB, "deploy/a.yaml": POD},
+            {
+                CONFIG: "version: 1\nsources: [{chart: web, environments: {extra: [../deploy/evil.yaml]}}]\n",
+                "deploy/evil.yaml": EVIL,
+            },
+            id="a manifest that is called values by the configuration",
+        ),
+        pytest.param(WEB, {"web/evil-values.yaml": EVIL}, id="a manifest that is called values by its name"),
+        pytest.param(WEB, {"web/ci/evil.yaml": EVIL}, id="a manifest among the tests of a chart"),
+        pytest.param(
+            PROD,
+            {
+                "prod/kustomization.yaml": "resources: [web.yaml]\nconfigMapGenerator: [{name: x, files: [x.yaml]}]\n",
+                "prod/x.yaml": BAD.replace("NAME", "other"),
+            },
+            id="a manifest that becomes the content of a ConfigMap",
+        ),
+        pytest.param(
+            {"deploy/web.yaml": POD.replace("NAME", "web")},
+            {
+                "deploy/web.yaml": EVIL,
+                "part/kustomization.yaml": "kind: Component\npatches: [{path: ../deploy/web.yaml}]\n",
+            },
+            id="a component that calls it a patch",
+        ),
+        pytest.param(
+            WEB,
+            {"web/Chart.yaml": CHART + "type: library\n", "web/templates/web.yaml": BAD_TEMPLATE},
+            id="a chart that becomes a library",
+        ),
+        pytest.param(
+            {**PROD, "kustomization.yaml": "resources: ['https://example.test/x']\n"},
+            {
+                "prod/web.yaml": EVIL,
+                "prod/kustomization.yaml": "kind: Component\npatches: [{path: web.yaml}]\n",
+            },
+            id="behind a failure that was there before",
+        ),
+    ],
+)
+@pytest.mark.threat("S6")
+def test_what_gets_worse_cannot_be_hidden(
+    tmp_path: Path, base: Mapping[str, str], change: Mapping[str, str | None]
+) -> None:
+    run, document = judged(tmp_path, base, change)
+    assert run.code in {1, 3}, run.err
+    assert document["verdict"] in {"blocked", "incomplete"}
+
+
+@pytest.mark.tools
+def test_a_change_that_hides_nothing_passes(tmp_path: Path) -> None:
+    base = {**WEB, **PROD, CONFIG: ENVIRONMENTS, "web/values-prod.yaml": "a: 1\n"}
+    run, document = judged(tmp_path, base, {"web/values-prod.yaml": "a: 2\n", "README.md": "x"})
+    assert run.code == 0, run.err
+    assert (document["verdict"], document["introduced"], document["resolved"]) == ("passed", [], [])
