@@ -113,7 +113,9 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 def _add_deps(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="chart, or folder that holds some (.)")
     parser.add_argument("--root", type=Path, metavar="DIR", help="what reported paths are relative to")
-    parser.add_argument("--base", type=Path, metavar="DIR", help="the other side of the comparison, fetched for, too")
+    parser.add_argument(
+        "--base", type=_name, metavar="REF|DIR", help="the other side of the comparison, fetched for, too"
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"configuration ({CONFIG} at the root)")
     parser.add_argument("--policy", choices=("base", "head"), default="head", help="whose configuration counts")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where they are kept (where the tools are)")

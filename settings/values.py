@@ -128,8 +128,8 @@ class DepsSettings(Common):
 
     paths: tuple[Path, ...]
     root: Path | None
-    base: Path | None
-    """A folder."""
+    base: str | None
+    """A git revision, or a folder, as it was written."""
     config: Path | None
     policy: str
     """``base`` or ``head``."""

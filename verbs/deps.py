@@ -1,14 +1,14 @@
 """``deps``: fetches what charts depend on and locks pin, from where the policy allows, into the cache of ``scan``.
 
-The only verb that fetches manifests' parts from outside. It starts no process, renders nothing, and leaves the checkout
-as it is; ``scan`` imports nothing of it.
+The only verb that fetches manifests' parts from outside. It starts git for a base that is a commit, and nothing else;
+it renders nothing and leaves the checkout as it is; ``scan`` imports nothing of it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +24,7 @@ from manifests.helm.packed import Look
 from model.chart import PinnedChart
 from model.errors import ExitCode, UsageError
 from model.sources import SourceEntry
+from process import Sandbox
 from registries.addresses import NoAddressError, parse
 from registries.allowed import Allowed
 from registries.cache import ChartCache
@@ -31,10 +32,11 @@ from registries.client import Client, Route
 from registries.fetching import Fetcher
 from registries.refusal import NotFetchedError
 from reporting.text import Terminal, line, terminal
+from revisions.repository import Repository
 from settings import DepsSettings
 from verbs.caches import require_cache
 from verbs.console import write_report
-from verbs.places import Places
+from verbs.places import Counterpart, Places
 from verbs.policy import stated
 
 MOST = 1000
@@ -77,7 +79,11 @@ class Outcome:
 
 def deps(wanted: DepsSettings) -> int:
     """0 when every dependency is there, 3 when one is not. Raises UsageError; EnvironmentBrokenError for the cache."""
-    sides = tuple(_sides(wanted))
+    with ExitStack() as opened:
+        return _deps(wanted, tuple(_sides(wanted, opened)))
+
+
+def _deps(wanted: DepsSettings, sides: Sequence[_Side]) -> int:
     roots = [side.root for side in sides]
     _require_certificates(wanted.certificates)
     policy, sources = stated(wanted, catalogue.load(), roots[0], roots[1] if len(roots) > 1 else None)
@@ -136,17 +142,29 @@ def _local_parts(chart: Chart) -> Iterator[Chart]:
             yield read_chart(chart.root, folder)
 
 
-def _sides(wanted: DepsSettings) -> Iterator[_Side]:
-    """Head, and base where there is one."""
-    if wanted.base is not None and not wanted.base.is_dir():
-        raise UsageError(f"the base {wanted.base} is no folder", "Name the folder that holds the other side.")
+def _sides(wanted: DepsSettings, opened: ExitStack) -> Iterator[_Side]:
+    """Head, and base where there is one: a folder, or a commit, in a private one until ``opened`` is closed."""
     places = Places.of(wanted.paths, wanted.root)
     heads = tops([str(path) for path in wanted.paths], places.root, Path.cwd(), required=True)
     yield _Side(root=places.root, tops=heads, prefix=".")
     if wanted.base is not None:
-        base = places.counterpart(wanted.base)
+        is_folder = Path(wanted.base).is_dir()
+        base = places.counterpart(Path(wanted.base)) if is_folder else _of_commit(wanted.base, places, opened)
         counterparts = tops(base.paths, base.root, base.root, required=False)
         yield _Side(root=base.root, tops=counterparts, prefix=files.reported(base.prefix))
+
+
+def _of_commit(revision: str, places: Places, opened: ExitStack) -> Counterpart:
+    """The PATHs in a commit. Raises UsageError where there is none of that name."""
+    sandbox = opened.enter_context(Sandbox())
+    first = places.heads[0]
+    repository = Repository.around(first if first.is_dir() else first.parent, sandbox)
+    if repository is None or not places.root.is_relative_to(repository.work_tree):
+        raise UsageError(f"the base {revision} is no folder, and there is no git repository", "Name a folder.")
+    folder = sandbox.private("base")
+    repository.export(repository.commit(revision), folder)
+    root = folder / places.root.relative_to(repository.work_tree)
+    return Counterpart(root=root, paths=places.reported, prefix=".")
 
 
 def _is_chart(folder: Path) -> bool:

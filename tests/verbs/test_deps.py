@@ -16,6 +16,7 @@ from model.errors import EnvironmentBrokenError, UsageError
 from model.resource import Tree
 from process import Sandbox
 from tests.registries.site import Page, Site, chart, index, moved, offer, pack, serve, sha256
+from tests.revisions.workshop import Workshop
 from toolbox import Toolbox
 from verbs.caches import usable_cache
 from verbs.deps import deps
@@ -146,6 +147,24 @@ def test_with_a_base_both_sides_are_fetched_for_and_what_they_share_once(shop: S
         "fetched  web: db 1.0.0",
     ]
     assert len(shop.archives) == 3
+
+
+def test_a_base_may_be_a_commit(shop: Shop, site: Site) -> None:
+    one, two = pack("db", "1.0.0"), pack("db", "2.0.0")
+    site.pages = {f"/{path}": Page(body=body) for path, body in (("one", one), ("two", two))}
+    site.pages["/index.yaml"] = Page(
+        body=index(("db", "1.0.0", "one", sha256(one)), ("db", "2.0.0", "two", sha256(two)))
+    )
+    shop.allow(site.url)
+    repository = Workshop(shop.root)
+    repository.commit(chart(db(site, version="1.0.0")))
+    shop.write(chart(db(site, version="2.0.0")))
+    code, said = shop.deps("--base", "HEAD", "--policy", "base")
+    assert code == 0
+    assert [row.split(" from ")[0] for row in said.splitlines()[:-1]] == [
+        "fetched  web: db 2.0.0",
+        "fetched  web: db 1.0.0",
+    ]
 
 
 def test_what_is_vendored_is_not_fetched_whatever_its_file_is_called(shop: Shop, site: Site) -> None:
