@@ -13,7 +13,7 @@ RUNS ?= 5
 CORPUS ?=
 IMAGE ?= hardening-gate
 
-.PHONY: help demo test setup tools fmt lint types docs bench audit lock image
+.PHONY: help demo test fuzz setup tools fmt lint types docs bench audit lock image
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS=$$'\t' read -r verb text; do \
@@ -27,6 +27,9 @@ test: setup tools ## all that is promised: format, lint, types, and every test w
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pytest -n auto --maxprocesses 4
+
+fuzz: setup ## the properties with fifty times as many examples, new ones each time
+	.venv/bin/pytest --hypothesis-profile=fuzz tests/properties
 
 setup: .venv/locked ## the Python environment, from the lock, and .venv/bin/hardening-gate
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from model.control import Control, Subject
 from model.finding import OBJECT
-from model.resource import Pod, Resource
+from model.resource import Container, Resource
 from model.values import Json, dig, sequence, text
 
 RUN_TO_COMPLETION = frozenset({"Job", "CronJob"})
@@ -34,18 +34,20 @@ def _is_replicated(resource: Resource) -> bool:
 
 def _runs(component: str) -> Callable[[Resource], bool]:
     def runs(resource: Resource) -> bool:
-        return any(component in _programs(pod) for pod in resource.pods)
+        return component in _programs(resource)
 
     return runs
 
 
-def _programs(pod: Pod) -> set[str]:
-    words = (
-        text(word)
-        for container in pod.containers
-        for word in (sequence(container.value.get("command")) + sequence(container.value.get("args")))[:1]
-    )
-    return {word.rsplit("/", 1)[-1] for word in words}
+@lru_cache(maxsize=1)  # each component asks for the same resource in turn
+def _programs(resource: Resource) -> frozenset[str]:
+    return frozenset([_program(container).rsplit("/", 1)[-1] for container in resource.containers])
+
+
+def _program(container: Container) -> str:
+    """The first word of its command, or of its arguments where it has none; empty without either."""
+    words = sequence(container.value.get("command")) or sequence(container.value.get("args"))
+    return text(words[0]) if words else ""
 
 
 PREDICATES: Mapping[str, Callable[[Resource], bool]] = {
@@ -54,7 +56,7 @@ PREDICATES: Mapping[str, Callable[[Resource], bool]] = {
     "replicated": _is_replicated,
     **{f"component:{component}": _runs(component) for component in COMPONENTS},
 }
-"""What ``applies.when`` in the catalogue may name."""
+"""What ``applies.when`` in the catalogue may name. Of a resource without pods they know nothing but group and kind."""
 
 
 BUILT_IN_GROUPS = ("", "apps", "batch", "autoscaling", "policy", "extensions")
@@ -94,9 +96,19 @@ class Applicability:
     def __init__(self, controls: Mapping[str, Control]) -> None:
         self._controls = controls
         self._answers: dict[tuple[str, str, bool, frozenset[str]], Applicable] = {}
+        self._without_pods: dict[tuple[str, str], Mapping[str, frozenset[str]]] = {}
 
     def of(self, resource: Resource) -> Mapping[str, frozenset[str]]:
         """The ids of controls by subject: ``OBJECT`` and each ``Container.key``."""
+        if resource.pods:
+            return self._of(resource)
+        key = (resource.ref.group, resource.ref.kind)
+        known = self._without_pods.get(key)
+        if known is None:
+            known = self._without_pods[key] = self._of(resource)
+        return known
+
+    def _of(self, resource: Resource) -> Mapping[str, frozenset[str]]:
         facts = frozenset(name for name in self._predicates if PREDICATES[name](resource))
         shape = (resource.ref.group, resource.ref.kind, bool(resource.pods), facts)
         answer = self._answers.get(shape)

@@ -6,11 +6,12 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from controls.catalogue import Catalogue
 from controls.fingerprint import unique
 from controls.judge import NOBODY_HAS_A_RULE, Judge
+from controls.memory import Memory
 from controls.waivers import Waivers
 from model.audit import Audit, Coverage, NotJudged, Result, ScannerState, Score
 from model.control import RANKS, Control
@@ -29,6 +30,8 @@ class Terms:
     today: dt.date
     """UTC."""
     keep_passed: bool
+    memory: Memory = field(default_factory=Memory, init=False, repr=False, compare=False)
+    """Of what they judge alike."""
 
 
 def assemble(
@@ -37,7 +40,8 @@ def assemble(
     """The audit of one side, and every control that its results name. The scans may be of both sides."""
     effective = catalogue.under(terms.policy)
     waivers = Waivers(terms.policy.waivers, terms.today)
-    judgement = Judge(effective, scans, waivers, keep_passed=terms.keep_passed).judge(tree.sources, tree.resources)
+    judge = Judge(effective, scans, waivers, keep_passed=terms.keep_passed)
+    judgement = judge.judge(tree.sources, tree.resources, terms.memory.under(scans, catalogue))
     for scan in scans:
         judgement.drop(scan.drops)
     audit = Audit(
@@ -69,7 +73,10 @@ def assemble(
             notes=tree.notes,
             drops=judgement.drops,
         ),
-        score=sum((resource.score for resource in judgement.resources), Score()),
+        score=Score(
+            earned=sum(resource.score.earned for resource in judgement.resources),
+            possible=sum(resource.score.possible for resource in judgement.resources),
+        ),
         unused_waivers=waivers.unused,
         expired_waivers=waivers.expired,
     )
@@ -95,7 +102,7 @@ def digest(policy: Policy) -> str:
     """``sha256:`` of what a policy says about judging; thresholds and what may be fetched judge nothing."""
     judging = replace(policy, gate=Gate(), gates=(), unused_waivers=UnusedWaivers.WARN, chart_repositories=())
     text = json.dumps(
-        asdict(judging),
+        {key: value for key, value in asdict(judging).items() if key != "break_glass"},
         sort_keys=True,
         default=lambda value: sorted(value) if isinstance(value, frozenset) else str(value),
     )
@@ -104,8 +111,8 @@ def digest(policy: Policy) -> str:
 
 def _told(tree: Tree, scan: Scan) -> int:
     """Findings of one side; a Scan may speak of both."""
-    opinions = (scan.opinions[resource] for resource in tree.resources if resource in scan.opinions)
-    return sum(len(opinion.findings) + sum(drop.count for drop in opinion.drops) for opinion in opinions)
+    opinions = filter(None, map(scan.opinions.get, tree.resources))
+    return sum(opinion.raw_findings for opinion in opinions)
 
 
 def _not_judged(rows: Sequence[NotJudged]) -> tuple[NotJudged, ...]:

@@ -1,28 +1,28 @@
-"""Base and head, side by side: a pure function of two audits. What belongs together has the same fingerprint."""
+"""Base and head, side by side: a pure function of two audits.
+
+Which objects belong together says ``controls.pairing``, what could not be seen says ``controls.sight``. A finding
+persists where the same object and container had the same flaw before, whether it was waived or not.
+"""
 
 from __future__ import annotations
 
-import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from controls.assemble import worst_first
-from controls.fingerprint import group_now
-from model.audit import Audit, AuditedResource, Comparison, Result, ResultStatus, Score
-from model.control import Subject
+from controls.fingerprint import of_container, parts
+from controls.pairing import pair
+from controls.sight import Sight
+from controls.source_pairing import pair_sources
+from model.audit import Audit, AuditedResource, Comparison, Couple, Result, ResultStatus, Score
 from model.errors import UsageError
 from model.finding import ScanStatus
-from model.resource import Failure, Source, Stage
+from model.resource import Source
 
-ORDINAL = re.compile(r"-\d+$")
-"""What ``controls.fingerprint.unique`` appends."""
-LogicalSource = tuple[str, str, str]
-Identity = tuple[LogicalSource, str, str, str, str]
-"""Source, API group, kind, namespace, name."""
-ResourceKey = tuple[Identity, int]
-ResultKey = tuple[ResourceKey, str, int]
-"""Resource, fingerprint without ordinal, ordinal in the resource."""
+Key = tuple[int, str | None, str, int]
+"""Of a result: number of its couple, container and flaw as in its fingerprint, ordinal among those that share all
+that. A renamed container has the name of head."""
 
 
 def require_comparable(base: Audit, head: Audit) -> None:
@@ -33,6 +33,7 @@ def require_comparable(base: Audit, head: Audit) -> None:
         ("Kubernetes version", head.kube_version, base.kube_version),
         ("catalogue of controls", head.catalogue, base.catalogue),
         ("policy", head.policy, base.policy),
+        ("form of fingerprints", _form(head, base), _form(base, head)),
     ):
         if ours != theirs:
             raise UsageError(
@@ -44,157 +45,180 @@ def require_comparable(base: Audit, head: Audit) -> None:
 def compare(base: Audit, head: Audit) -> Comparison:
     """What head does to base. Raises UsageError for audits that do not compare (``require_comparable``)."""
     require_comparable(base, head)
-    keys_before, keys_after = pair(base, head)
-    before, after = _Side.of(base, keys_before), _Side.of(head, keys_after)
-    both = sorted(before.failed.keys() & after.failed.keys())
-    appeared = [after.failed[key] for key in after.failed.keys() - before.present]
-    vanished = [before.failed[key] for key in before.failed.keys() - after.present]
-    changed = _changed(before, after)
+    counterparts = pair_sources(base, head)
+    couples = pair(base, head, counterparts)
+    before = _Side.of_base(base, couples, counterparts)
+    after = _Side.of_head(head, couples, counterparts)
+    couples = tuple(
+        replace(couple, is_comparable=_is_comparable(before, after, number)) for number, couple in enumerate(couples)
+    )
+    changed = [each for number, each in enumerate(after.resources) if each and _is_changed(before, after, number)]
+    appeared = [key for key in after.failed if key not in before.present]
+    vanished = [key for key in before.failed if key not in after.present]
+    scores = comparable(couples)
     return Comparison(
         base=base,
         head=head,
         patch=sum((resource.score for resource in changed), Score()),
-        base_comparable=_comparable(before, after),
-        head_comparable=_comparable(after, before),
-        introduced=_sorted(result for result in appeared if not before.blind_to(result, after)),
-        newly_visible=_sorted(result for result in appeared if before.blind_to(result, after)),
-        resolved=_sorted(result for result in vanished if not after.blind_to(result, before)),
-        uncompared=_sorted(result for result in vanished if after.blind_to(result, before)),
-        persisting=_sorted(after.failed[key] for key in after.failed.keys() & before.present),
-        moved=tuple(
-            (before.failed[key], after.failed[key])
-            for key in both
-            if before.failed[key].location.path != after.failed[key].location.path
+        base_comparable=scores[0],
+        head_comparable=scores[1],
+        introduced=_sorted(after.failed[key] for key in appeared if not before.hides(key, after)),
+        newly_visible=_sorted(after.failed[key] for key in appeared if before.hides(key, after)),
+        resolved=_sorted(before.failed[key] for key in vanished if not after.hides(key, before)),
+        uncompared=_sorted(before.failed[key] for key in vanished if after.hides(key, before)),
+        persisting=_sorted(result for key, result in after.failed.items() if key in before.present),
+        unwaived=_sorted(
+            result for key, result in after.failed.items() if key in before.present and key not in before.failed
         ),
+        moved=tuple(_moved(before, after)),
         changed_resources=tuple(sorted(resource.id for resource in changed)),
+        couples=couples,
+        sources=tuple(_sources(base, head, counterparts)),
     )
 
 
-def comparable(base: Audit, head: Audit) -> tuple[Score, Score]:
-    """The scores of the part that both sides could judge."""
-    keys_before, keys_after = pair(base, head)
-    before, after = _Side.of(base, keys_before), _Side.of(head, keys_after)
-    return _comparable(before, after), _comparable(after, before)
-
-
-def pair(base: Audit, head: Audit) -> tuple[dict[str, ResourceKey], dict[str, ResourceKey]]:
-    """Keys by resource id of both sides: equal where a resource of head is one of base.
-
-    Objects that share an identity (``dev/web.yaml`` and ``prod/web.yaml``) belong together by their file first, then by
-    what they hold, and only then by their order.
-    """
-    before, after = _by_identity(base), _by_identity(head)
-    keys: tuple[dict[str, ResourceKey], dict[str, ResourceKey]] = ({}, {})
-    for identity in sorted(before.keys() | after.keys()):
-        for number, couple in enumerate(_couples(before.get(identity, []), after.get(identity, []))):
-            for side, resource in zip(keys, couple, strict=True):
-                if resource is not None:
-                    side[resource.id] = (identity, number)
-    return keys
-
-
-def _by_identity(audit: Audit) -> dict[Identity, list[AuditedResource]]:
-    sources = {source.id: _logical(source) for source in audit.sources}
-    found: dict[Identity, list[AuditedResource]] = {}
-    for resource in audit.resources:
-        ref = resource.ref
-        identity = (sources[resource.source], group_now(ref), ref.kind, ref.namespace, ref.name)
-        found.setdefault(identity, []).append(resource)
-    return found
-
-
-def _couples(
-    olds: Sequence[AuditedResource], news: Sequence[AuditedResource]
-) -> Iterator[tuple[AuditedResource | None, AuditedResource | None]]:
-    """Who belongs together, each one once; None where the other side has nobody."""
-    marks: tuple[Callable[[AuditedResource], str], ...] = (
-        lambda resource: resource.location.path,
-        lambda resource: resource.digest,
-        lambda _: "",
+def comparable(couples: Iterable[Couple]) -> tuple[Score, Score]:
+    """The scores of base and head over what both sides could judge."""
+    both = [couple for couple in couples if couple.is_comparable]
+    return (
+        sum((couple.base.score for couple in both if couple.base), Score()),
+        sum((couple.head.score for couple in both if couple.head), Score()),
     )
-    for mark in marks:
-        waiting: dict[str, deque[AuditedResource]] = {}
-        for new in news:
-            waiting.setdefault(mark(new), deque()).append(new)
-        alone = []
-        for old in olds:
-            if waiting.get(mark(old)):
-                yield old, waiting[mark(old)].popleft()
-            else:
-                alone.append(old)
-        olds, news = alone, [new for queue in waiting.values() for new in queue]
-    yield from ((old, None) for old in olds)
-    yield from ((None, new) for new in news)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
     """One audit, indexed by what survives from commit to commit."""
 
-    failed: Mapping[ResultKey, Result]
-    present: frozenset[ResultKey]
-    """Of failed and waived results."""
-    resources: Mapping[ResourceKey, AuditedResource]
-    keys: Mapping[str, ResourceKey]
-    """By id of this side."""
-    verdicts: Mapping[ResourceKey, frozenset[tuple[ResultKey, str]]]
-    """All that failed or is waived, with the status."""
-    blind_sources: frozenset[LogicalSource]
-    patchy_sources: frozenset[LogicalSource]
-    """Sources of which some file is missing: what depends on the neighbours cannot be told."""
-    blind_paths: frozenset[str]
-    broken_scanners: frozenset[str]
-    """Scanners that looked at nothing."""
-    blind_scanners: frozenset[tuple[str, ResourceKey]]
-    """A scanner that did not show a resource."""
+    resources: Sequence[AuditedResource | None]
+    """By number of the couple."""
+    present: Mapping[Key, Result]
+    """Failed and waived results."""
+    failed: Mapping[Key, Result]
+    verdicts: Mapping[int, frozenset[tuple[Key, str]]]
+    """Of failed and waived results, by number of the couple."""
+    sources: Mapping[str, Source]
+    counterparts: Mapping[str, str]
+    """Ids of sources of the other side, by ids of this one."""
+    containers: Mapping[int, Mapping[str, str]]
+    """Keys on the other side of containers that have another one there, by number of the couple and key here."""
+    sight: Sight
 
     @classmethod
-    def of(cls, audit: Audit, keys: Mapping[str, ResourceKey]) -> _Side:
-        sources = {source.id: _logical(source) for source in audit.sources}
-        rows = {key: result for key, result in _keyed(audit.results, keys) if result.status is not ResultStatus.PASSED}
-        verdicts: dict[ResourceKey, set[tuple[ResultKey, str]]] = {}
-        for key, result in rows.items():
+    def of_base(cls, audit: Audit, couples: Sequence[Couple], counterparts: Mapping[str, str]) -> _Side:
+        """The side that was: its containers are called in keys as head calls them."""
+        containers = {number: dict(each.containers) for number, each in enumerate(couples) if each.containers}
+        parts_of: Mapping[tuple[int, str | None], str] = {
+            (number, of_container(old)): of_container(new)
+            for number, names in containers.items()
+            for old, new in names.items()
+        }
+        return cls._of(audit, [couple.base for couple in couples], counterparts, containers, parts_of)
+
+    @classmethod
+    def of_head(cls, audit: Audit, couples: Sequence[Couple], counterparts: Mapping[str, str]) -> _Side:
+        """The side that is; ``counterparts`` as for base."""
+        there = {new: old for old, new in counterparts.items()}
+        containers = {
+            number: {new: old for old, new in each.containers} for number, each in enumerate(couples) if each.containers
+        }
+        return cls._of(audit, [couple.head for couple in couples], there, containers, {})
+
+    @classmethod
+    def _of(
+        cls,
+        audit: Audit,
+        resources: Sequence[AuditedResource | None],
+        counterparts: Mapping[str, str],
+        containers: Mapping[int, Mapping[str, str]],
+        parts_of: Mapping[tuple[int, str | None], str],
+    ) -> _Side:
+        numbers = {resource.id: number for number, resource in enumerate(resources) if resource}
+        rows = (row for row in audit.results if row.status is not ResultStatus.PASSED)
+        present = dict(_keyed(rows, numbers, parts_of))
+        verdicts: dict[int, set[tuple[Key, str]]] = {}
+        for key, result in present.items():
             verdicts.setdefault(key[0], set()).add((key, result.status))
-        whole = [failure for failure in audit.unscanned if failure.resource is None and failure.scanner is None]
         return cls(
-            failed={key: result for key, result in rows.items() if result.status is ResultStatus.FAILED},
-            present=frozenset(rows),
-            resources={keys[resource.id]: resource for resource in audit.resources},
-            keys=keys,
-            verdicts={key: frozenset(found) for key, found in verdicts.items()},
-            blind_sources=frozenset(
-                sources[f.source] for f in whole if f.source in sources and f.stage is Stage.RENDER
-            ),
-            patchy_sources=frozenset(sources[f.source] for f in whole if f.source in sources),
-            blind_paths=frozenset(failure.path for failure in whole),
-            broken_scanners=frozenset(
-                scanner.name for scanner in audit.scanners if scanner.status is ScanStatus.FAILED
-            ),
-            blind_scanners=_blind_scanners(audit.unscanned, keys),
+            resources=resources,
+            present=present,
+            failed={key: result for key, result in present.items() if result.status is ResultStatus.FAILED},
+            verdicts={number: frozenset(found) for number, found in verdicts.items()},
+            sources={source.id: source for source in audit.sources},
+            counterparts=counterparts,
+            containers=containers,
+            sight=Sight.of(audit),
         )
 
-    def blind_to(self, result: Result, other: _Side) -> bool:
+    def hides(self, key: Key, there: _Side) -> bool:
         """Whether this side could not have shown a result that the other side has."""
-        key = other.keys[result.resource]
-        source = key[0][0]
-        if source in self.blind_sources or result.location.path in self.blind_paths:
-            return True
-        if result.subject is Subject.SCOPE and source in self.patchy_sources:
-            return True
-        accusers = {witness.scanner for witness in result.witnesses if witness.verdict is ResultStatus.FAILED}
-        return all(
-            scanner in self.broken_scanners or (key in self.resources and (scanner, key) in self.blind_scanners)
-            for scanner in accusers
+        result, here = there.present[key], self.resources[key[0]]
+        if here is not None:
+            container = there.containers.get(key[0], {}).get(result.container or "", result.container)
+            return self.sight.hides_neighbours(result, here.source) or self.sight.hides_verdict(result, here, container)
+        resource = there.resources[key[0]]
+        assert resource is not None
+        return (
+            self.hides_object(resource, there)
+            or self.sight.hides_neighbours(result, there.counterparts.get(resource.source))
+            or self.sight.lacks_scanners(result)
         )
 
+    def hides_object(self, resource: AuditedResource, there: _Side) -> bool:
+        """Whether a resource that only the other side has may be here unseen."""
+        counterpart = there.counterparts.get(resource.source)
+        return self.sight.hides_object(resource, there.sources[resource.source], counterpart)
 
-def _keyed(results: Iterable[Result], keys: Mapping[str, ResourceKey]) -> Iterator[tuple[ResultKey, Result]]:
-    """Results by their resource and their own identity in it; ordinals across resources say nothing here."""
-    seen: Counter[tuple[ResourceKey, str]] = Counter()
+
+def _keyed(
+    results: Iterable[Result], numbers: Mapping[str, int], parts_of: Mapping[tuple[int, str | None], str]
+) -> Iterator[tuple[Key, Result]]:
+    """Results by their own identity in their couple; ordinals across resources say nothing here."""
+    seen: Counter[tuple[int, str | None, str]] = Counter()
     for result in results:
-        own = (keys[result.resource], ORDINAL.sub("", result.fingerprint))
+        number = numbers[result.resource]
+        container, flaw = parts(result.fingerprint, result.container)
+        own = (number, parts_of.get((number, container), container), flaw)
         seen[own] += 1
         yield (*own, seen[own]), result
+
+
+def _is_comparable(before: _Side, after: _Side, number: int) -> bool:
+    """Whether both sides could judge an object, or could have."""
+    if before.sight.scanners != after.sight.scanners:
+        return False
+    old, new = before.resources[number], after.resources[number]
+    if old is None:
+        return new is not None and not before.hides_object(new, after)
+    if new is None:
+        return not after.hides_object(old, before)
+    return before.sight.unseen.get(old.id) == after.sight.unseen.get(new.id)
+
+
+def _is_changed(before: _Side, after: _Side, number: int) -> bool:
+    """Whether an object of head is new, altered, or judged differently."""
+    old, new = before.resources[number], after.resources[number]
+    assert new is not None
+    return (
+        old is None
+        or old.digest != new.digest
+        or old.score != new.score
+        or before.verdicts.get(number) != after.verdicts.get(number)
+    )
+
+
+def _moved(before: _Side, after: _Side) -> Iterator[tuple[Result, Result]]:
+    """What failed on both sides, and stands in another file now."""
+    couples = ((before.failed[key], new) for key, new in after.failed.items() if key in before.failed)
+    moved = (each for each in couples if each[0].location.path != each[1].location.path)
+    yield from sorted(moved, key=lambda each: worst_first(each[1]))
+
+
+def _sources(base: Audit, head: Audit, counterparts: Mapping[str, str]) -> Iterator[tuple[str | None, str | None]]:
+    """Every source of either side, once."""
+    yield from ((source.id, counterparts.get(source.id)) for source in base.sources)
+    taken = set(counterparts.values())
+    yield from ((None, source.id) for source in head.sources if source.id not in taken)
 
 
 def _line_up(audit: Audit) -> str:
@@ -203,43 +227,10 @@ def _line_up(audit: Audit) -> str:
     )
 
 
-def _logical(source: Source) -> LogicalSource:
-    return (source.kind, source.name, source.environment)
-
-
-def _blind_scanners(failures: Iterable[Failure], keys: Mapping[str, ResourceKey]) -> frozenset[tuple[str, ResourceKey]]:
-    return frozenset(
-        (failure.scanner, keys[failure.resource])
-        for failure in failures
-        if failure.scanner is not None and failure.resource is not None and failure.resource in keys
-    )
-
-
-def _changed(before: _Side, after: _Side) -> list[AuditedResource]:
-    """Resources of head that are new, altered, or judged differently."""
-    return [
-        resource
-        for key, resource in after.resources.items()
-        if (old := before.resources.get(key)) is None
-        or old.digest != resource.digest
-        or old.score != resource.score
-        or before.verdicts.get(key) != after.verdicts.get(key)
-    ]
-
-
-def _comparable(side: _Side, other: _Side) -> Score:
-    """The score of the part that the other side could judge as well."""
-    if side.broken_scanners != other.broken_scanners:
-        return Score()
-    return sum(
-        (
-            resource.score
-            for (identity, _), resource in side.resources.items()
-            if identity[0] not in side.blind_sources | other.blind_sources
-            and resource.location.path not in side.blind_paths | other.blind_paths
-        ),
-        Score(),
-    )
+def _form(audit: Audit, other: Audit) -> str:
+    """Audits of earlier versions remember no content; the parts of their fingerprints mean nothing to later ones."""
+    sides = audit.resources and other.resources
+    return "three parts" if not sides or any(resource.contents for resource in audit.resources) else "whole"
 
 
 def _sorted(results: Iterable[Result]) -> tuple[Result, ...]:

@@ -124,7 +124,7 @@ def _relative(gate: Gate, comparison: Comparison) -> Iterator[_Block]:
     yield from _floor("fail_under_patch", gate.fail_under_patch, comparison.patch, "the score of what changed")
     yield from _drop(gate.max_drop, comparison)
     if gate.fail_on_new is not None:
-        new = (*comparison.introduced, *_visible_and_touched(comparison))
+        new = (*comparison.introduced, *comparison.unwaived, *_visible_and_touched(comparison))
         yield from _severity("fail_on_new", gate.fail_on_new, new, "new ")
 
 
@@ -169,8 +169,9 @@ def _waivers(head: Audit, *, whole: bool) -> Iterator[_Block]:
 
 def _visible_and_touched(comparison: Comparison) -> Iterator[Result]:
     """What base could not show counts as new where the change touched it."""
-    changed = frozenset(comparison.changed_resources)
-    return (result for result in comparison.newly_visible if result.resource in changed)
+    changed, untouched = frozenset(comparison.changed_resources), comparison.untouched
+    rows = (result for result in comparison.newly_visible if result.resource in changed)
+    return (result for result in rows if result.fingerprint not in untouched)
 
 
 def _floor(rule: str, limit: float | None, score: Score, what: str) -> Iterator[_Block]:

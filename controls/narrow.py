@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from controls.assemble import worst_first
 from controls.compare import comparable
 from controls.paths import resources_under
-from model.audit import Audit, Comparison, Result, Score
+from model.audit import Audit, Comparison, Couple, Result, Score
 
 
 def narrow(audit: Audit, paths: tuple[str, ...]) -> Audit:
@@ -23,12 +24,15 @@ def narrow(audit: Audit, paths: tuple[str, ...]) -> Audit:
 
 
 def narrow_comparison(comparison: Comparison, paths: tuple[str, ...]) -> Comparison:
-    """The comparison without what lies elsewhere: what moved here from there is still no new finding."""
+    """The comparison without what lies elsewhere. What moved here from there is new here: other rules hold."""
     base, head = narrow(comparison.base, paths), narrow(comparison.head, paths)
     before = frozenset(resource.id for resource in base.resources)
     after = frozenset(resource.id for resource in head.resources)
     changed = after.intersection(comparison.changed_resources)
-    base_comparable, head_comparable = comparable(base, head)
+    couples = tuple(_narrowed(comparison.couples, before, after))
+    came = {each.head.id for each in couples if each.head and not each.base}
+    entered = tuple(result for result in comparison.persisting if result.resource in came)
+    base_comparable, head_comparable = comparable(couples)
     return replace(
         comparison,
         base=base,
@@ -36,14 +40,25 @@ def narrow_comparison(comparison: Comparison, paths: tuple[str, ...]) -> Compari
         patch=sum((resource.score for resource in head.resources if resource.id in changed), Score()),
         base_comparable=base_comparable,
         head_comparable=head_comparable,
-        introduced=_of(comparison.introduced, after),
+        introduced=tuple(sorted((*_of(comparison.introduced, after), *entered), key=worst_first)),
         resolved=_of(comparison.resolved, before),
-        persisting=_of(comparison.persisting, after),
+        persisting=tuple(result for result in _of(comparison.persisting, after) if result.resource not in came),
+        unwaived=tuple(result for result in _of(comparison.unwaived, after) if result.resource not in came),
         moved=tuple(pair for pair in comparison.moved if pair[1].resource in after),
         newly_visible=_of(comparison.newly_visible, after),
         uncompared=_of(comparison.uncompared, before),
         changed_resources=tuple(sorted(changed)),
+        couples=couples,
     )
+
+
+def _narrowed(couples: Iterable[Couple], before: frozenset[str], after: frozenset[str]) -> Iterator[Couple]:
+    """Those that lie there on a side; of one that moves across the border only the side that lies there."""
+    for couple in couples:
+        old = couple.base if couple.base and couple.base.id in before else None
+        new = couple.head if couple.head and couple.head.id in after else None
+        if old or new:
+            yield replace(couple, base=old, head=new, containers=couple.containers if old and new else ())
 
 
 def _of(results: Iterable[Result], ids: frozenset[str]) -> tuple[Result, ...]:

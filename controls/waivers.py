@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from controls.paths import globs
 from model.policy import Waiver
@@ -16,6 +16,8 @@ class Waivers:
     def __init__(self, waivers: Sequence[Waiver], today: dt.date) -> None:
         self.expired = tuple(waiver for waiver in waivers if waiver.expires and waiver.expires < today)
         self._valid = tuple(waiver for waiver in waivers if not waiver.expires or waiver.expires >= today)
+        self.controls = frozenset(waiver.control for waiver in self._valid)
+        """Those that some valid waiver names."""
         self._used: set[Waiver] = set()
 
     def covering(self, control: str, ref: ResourceRef, container: str | None, *paths: str) -> Waiver | None:
@@ -25,6 +27,10 @@ class Waivers:
                 self._used.add(waiver)
                 return waiver
         return None
+
+    def use(self, waivers: Iterable[Waiver | None]) -> None:
+        """Remember that these were of use; a waiver that covers an object covers its twin on the other side."""
+        self._used.update(filter(None, waivers))
 
     @property
     def unused(self) -> tuple[Waiver, ...]:

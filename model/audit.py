@@ -8,6 +8,7 @@ from enum import StrEnum
 from model.control import Severity, Subject
 from model.finding import Drop, ScanStatus
 from model.policy import PolicyChange, Waiver
+from model.record import record
 from model.resource import Excluded, Failure, Location, Note, ResourceRef, Source, Stage
 
 
@@ -19,7 +20,7 @@ class ResultStatus(StrEnum):
     WAIVED = "waived"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Witness:
     """A scanner that judged this very subject."""
 
@@ -30,7 +31,7 @@ class Witness:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Result:
     """One control on one subject, with everybody who judged it."""
 
@@ -52,7 +53,7 @@ class Result:
     waiver: Waiver | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Score:
     """Weights earned and possible; a percentage only in the formatter. ``possible == 0`` is "n/a"."""
 
@@ -65,6 +66,16 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedContainer:
+    """What an audit remembers of a container."""
+
+    key: str
+    """``Container.key``."""
+    contents: tuple[str, ...]
+    """Digests of its list in the pod and of all that it says but its name (``controls.contents``)."""
+
+
+@record(frozen=True, slots=True, kw_only=True)
 class AuditedResource:
     """What an audit remembers of a resource."""
 
@@ -76,13 +87,18 @@ class AuditedResource:
     digest: str
     location: Location
     score: Score
+    stem: str | None = None
+    """The name without its content hash, where the build says that it has one."""
+    contents: tuple[str, ...] = ()
+    """Digests of what it says but its name (``controls.contents``); none in an audit that remembers none."""
+    containers: tuple[AuditedContainer, ...] = ()
 
 
 ALL_OF_PODS = "*"
 """In place of a control id: every control about pods and containers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class NotJudged:
     """A control that applies to a subject that nobody could judge. Not in the score, never a pass."""
 
@@ -154,6 +170,18 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Couple:
+    """An object on both sides, or on the only side that has it: None in base is new, None in head is gone."""
+
+    base: AuditedResource | None
+    head: AuditedResource | None
+    containers: tuple[tuple[str, str], ...] = ()
+    """Keys of its renamed containers: in base, in head."""
+    is_comparable: bool = True
+    """Both sides could judge it, or could have: only then it counts in the scores that are compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Base and head, and what lies between them. Tuples are sorted worst first, then by place."""
 
@@ -176,6 +204,15 @@ class Comparison:
     """Failed in base; head could not be judged there."""
     changed_resources: tuple[str, ...]
     """``AuditedResource.id`` in head."""
+    unwaived: tuple[Result, ...] = ()
+    """Of ``persisting``, those that a waiver covered in base and that none covers in head: what was accepted there is
+    not accepted here."""
+    untouched: frozenset[str] = frozenset()
+    """Fingerprints of ``newly_visible`` in files that are the same on both sides, as far as that is known."""
+    couples: tuple[Couple, ...] = ()
+    """Every object of either side, in one of them; in the order of base, then those of head alone."""
+    sources: tuple[tuple[str | None, str | None], ...] = ()
+    """The same for ``Source.id`` in base and in head."""
     policy_changes: tuple[PolicyChange, ...] = ()
     """What head's configuration changes, whether or not it counts yet."""
     policy_of: str = "base"
@@ -204,6 +241,15 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Emergency:
+    """A label let pass what the gate would have stopped."""
+
+    label: str
+    set_by: str | None
+    """Login; None where the event does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the gate decides."""
 
@@ -212,3 +258,7 @@ class Verdict:
     reasons: tuple[Reason, ...]
     blocking: tuple[Result, ...]
     """Results that a rule of the gate names."""
+    remarks: tuple[str, ...] = ()
+    """What was compared with what, and what people must know about it: sentences without a full stop."""
+    emergency: Emergency | None = None
+    """Why it passes in spite of its reasons."""

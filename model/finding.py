@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from model.record import record
 from model.resource import Resource
 from model.values import FieldPath
 
@@ -13,7 +14,7 @@ OBJECT = ""
 """The key under which an opinion speaks of the object itself; containers stand under ``Container.key``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A rule of one scanner that fired on a subject of one resource."""
 
@@ -39,7 +40,7 @@ class Drop:
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Opinion:
     """All that one scanner said about one resource. What is in neither list was not judged."""
 
@@ -48,6 +49,11 @@ class Opinion:
     """Rules passed explicitly, by ``OBJECT`` or ``Container.key``; share the sets, they are many."""
     drops: tuple[Drop, ...] = ()
     """Raw findings about this resource that the adapter could not turn into a Finding."""
+
+    @property
+    def raw_findings(self) -> int:
+        """How many raw findings it accounts for."""
+        return len(self.findings) + (sum(drop.count for drop in self.drops) if self.drops else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,5 +94,5 @@ class Scan:
     @property
     def unaccounted(self) -> int:
         """How many raw findings became neither a Finding nor a Drop: 0, or the adapter has a defect."""
-        told = sum(len(opinion.findings) + sum(d.count for d in opinion.drops) for opinion in self.opinions.values())
+        told = sum(opinion.raw_findings for opinion in self.opinions.values())
         return self.raw_findings - told - sum(drop.count for drop in self.drops)

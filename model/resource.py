@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from model.record import record
 from model.values import FieldPath, Json, Mark
 
 
@@ -31,7 +32,7 @@ class Precision(StrEnum):
     """Only the file is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Location:
     """Where a person should look."""
 
@@ -43,7 +44,7 @@ class Location:
     precision: Precision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class ResourceRef:
     """Identity of an object. The API version is no part of it: ``v1beta1`` to ``v1`` is not "all new"."""
 
@@ -66,7 +67,7 @@ class ContainerKind(StrEnum):
     EPHEMERAL = "ephemeral"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(frozen=True, slots=True, kw_only=True, eq=False)
 class Container:
     """One container of a pod."""
 
@@ -82,7 +83,7 @@ class Container:
     """An init container with ``restartPolicy: Always``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(frozen=True, slots=True, kw_only=True, eq=False)
 class Pod:
     """A pod spec inside an object: the pod itself, or a template of a workload."""
 
@@ -142,7 +143,7 @@ class Printed:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(frozen=True, slots=True, kw_only=True, eq=False)
 class Resource:
     """One Kubernetes object, read from one document."""
 
@@ -167,10 +168,14 @@ class Resource:
     """Keys that a mapping holds twice; the last one counts, as for Kubernetes."""
     scored: bool = True
     """False for Helm tests: shown, not scored."""
+    stem: str | None = None
+    """The name without the hash of its content, where the build says that it has one."""
 
     @property
     def containers(self) -> tuple[Container, ...]:
         """All containers of all pods."""
+        if len(self.pods) == 1:
+            return self.pods[0].containers
         return tuple(container for pod in self.pods for container in pod.containers)
 
     def locate(self, path: FieldPath | None) -> Location:
@@ -179,11 +184,11 @@ class Resource:
             return self.printed.locate(path) or self.location
         if path is None or self.marks is None:
             return self.location
-        mark, depth = self.marks.at(path)
+        line, column, depth = self.marks.place(path)
         if depth == 0 and path:
             return self.location
         precision = Precision.EXACT if depth == len(path) else Precision.ENCLOSING
-        return Location(path=self.location.path, line=mark.line, column=mark.column, precision=precision)
+        return Location(path=self.location.path, line=line, column=column, precision=precision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,3 +263,6 @@ class Tree:
     excluded: tuple[Excluded, ...] = ()
     files: int = 0
     documents: int = 0
+    reads: frozenset[str] = frozenset()
+    """Reported paths of what the sources are made of: files, folders of sources, and with ``/`` at the end folders of
+    which everything is part of one."""

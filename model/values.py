@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -25,11 +26,14 @@ class Mark(NamedTuple):
     column: int
     value_line: int
     value_column: int
-    children: Mapping[str | int, Mark] | None
+    children: dict[str | int, Mark] | Marks | None
     """Of a mapping by key, of a list by position; None for a scalar."""
 
     def at(self, path: FieldPath) -> tuple[Mark, int]:
         """The mark of the deepest existing field on ``path``, and how many steps of it exist."""
+        children = self.children
+        if not (children is None or isinstance(children, dict)):
+            return children.at(path) or (self, 0)
         mark = self
         for depth, step in enumerate(path):
             child = mark.children.get(step) if mark.children else None
@@ -37,6 +41,27 @@ class Mark(NamedTuple):
                 return mark, depth
             mark = child
         return mark, len(path)
+
+    def place(self, path: FieldPath) -> tuple[int, int, int]:
+        """Line and column of what ``at`` gives, and how many steps of ``path`` exist."""
+        children = self.children
+        if children is None or isinstance(children, dict):
+            mark, depth = self.at(path)
+            return mark.line, mark.column, depth
+        line, column, depth = children.place(path)
+        return (line, column, depth) if depth else (self.line, self.column, 0)
+
+
+class Marks(Mapping[str | int, Mark]):
+    """Children of a mark that know a way of their own to what lies further inside."""
+
+    @abstractmethod
+    def at(self, path: FieldPath) -> tuple[Mark, int] | None:
+        """As ``Mark.at``; None where the first step leads nowhere."""
+
+    @abstractmethod
+    def place(self, path: FieldPath) -> tuple[int, int, int]:
+        """As ``Mark.place``; three zeros where the first step leads nowhere."""
 
 
 def mapping(value: Json) -> dict[str, Json]:

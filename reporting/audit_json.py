@@ -81,7 +81,7 @@ def to_pieces(value: Mapping[str, Any]) -> Iterator[str]:
 
 def _lines(value: Any) -> Iterator[str]:  # noqa: ANN401 any JSON, an iterator in place of a list
     if isinstance(value, list | Iterator):
-        yield from _rows("[", map(_compact, value), "]")
+        yield from _rows("[", iter(value), "]")
     elif isinstance(value, Mapping) and any(isinstance(item, list | Iterator) for item in value.values()):
         opening = "{\n"
         for key, item in value.items():
@@ -93,14 +93,22 @@ def _lines(value: Any) -> Iterator[str]:  # noqa: ANN401 any JSON, an iterator i
         yield _compact(value)
 
 
-def _rows(opening: str, rows: Iterator[str], closing: str) -> Iterator[str]:
+def _rows(opening: str, rows: Iterator[Any], closing: str) -> Iterator[str]:
     """Rows on lines of their own, many to a piece."""
     yield opening
     comma = "\n"
-    while some := ",\n".join(islice(rows, PIECE)):
-        yield comma + some
+    while some := list(islice(rows, PIECE)):
+        yield comma + _joined(some)
         comma = ",\n"
     yield f"\n{closing}" if comma != "\n" else closing
+
+
+def _joined(rows: Sequence[Any]) -> str:
+    """Each on one line."""
+    try:
+        return b",\n".join(map(orjson.dumps, rows)).decode()
+    except orjson.JSONEncodeError:
+        return ",\n".join(map(_compact, rows))
 
 
 def _compact(value: Any) -> str:  # noqa: ANN401 any JSON
@@ -128,7 +136,7 @@ def result(row: Result) -> Row:
         "field": row.field,
         "message": row.message,
         "fingerprint": row.fingerprint,
-        "location": {**_place(row.location), "precision": row.location.precision},
+        "location": _location(row.location),
         "values": None,
         "witnesses": [
             {"scanner": w.scanner, "rule": w.rule, "verdict": w.verdict, "message": w.message} for w in row.witnesses
@@ -138,8 +146,13 @@ def result(row: Result) -> Row:
     }
 
 
-def _place(location: Location) -> Row:
-    return {"path": location.path, "line": location.line, "column": location.column}
+def _location(location: Location) -> Row:
+    return {
+        "path": location.path,
+        "line": location.line,
+        "column": location.column,
+        "precision": location.precision,
+    }
 
 
 def _scanner(state: ScannerState) -> Row:
@@ -207,10 +220,10 @@ def _resource(resource: AuditedResource) -> Row:
         "name": ref.name,
         "digest": resource.digest,
         "score": score(resource.score),
-        "location": {**_place(resource.location), "precision": resource.location.precision},
+        "location": _location(resource.location),
         "stem": resource.stem,
-        "content": resource.content,
-        "containers": [{"key": each.key, "content": each.content} for each in resource.containers],
+        "contents": resource.contents,
+        "containers": [{"key": each.key, "contents": each.contents} for each in resource.containers],
     }
 
 
@@ -354,8 +367,10 @@ def _read_resource(row: Row) -> AuditedResource:
         location=_read_location(row["location"]),
         score=Score(**row["score"]),
         stem=row.get("stem"),
-        content=row.get("content"),
-        containers=tuple(AuditedContainer(**each) for each in row.get("containers", ())),
+        contents=tuple(row.get("contents", ())),
+        containers=tuple(
+            AuditedContainer(key=each["key"], contents=tuple(each["contents"])) for each in row.get("containers", ())
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -13,12 +14,14 @@ from manifests.files import NotReadError
 from manifests.helm.charts import below
 from manifests.resources import Origin, Registry
 from manifests.text.parse import parse
-from model.resource import Location, Precision, Resource
+from model.resource import Location, Precision, Resource, ResourceRef
 from model.values import Json, Mark, mapping, sequence, text
 
 KEYS: Final = ("name", "containerPort", "port", "mountPath", "path", "key")
 """Fields by which items of a list are told apart."""
 GENERATORS: Final = ("configMapGenerator", "secretGenerator")
+HASHED: Final = re.compile(r"(?P<stem>.+)-[bcdfghkmt2456789]{10}")
+"""How kustomize names what it generates: the alphabet is that of ``encode`` in its ``api/hasher``."""
 
 
 class Origins:
@@ -34,7 +37,8 @@ class Origins:
         if file is None:
             return resource
         if generated:
-            return replace(resource, location=self._at(file, self._generator(file, resource.ref.name)), marks=None)
+            place = self._at(file, self._generator(file, resource.ref.name))
+            return replace(resource, location=place, marks=None, stem=_stem(resource.ref))
         original = _same(resource, self._objects(file))
         if original is None or original.marks is None:
             return replace(resource, location=self._at(file, None), marks=None)
@@ -72,6 +76,12 @@ class Origins:
             for key in GENERATORS
             for position, row in enumerate(sequence(mapping(document.value).get(key)))
         )
+
+
+def _stem(ref: ResourceRef) -> str | None:
+    """The name of a generated object without its hash; None where it has none (``disableNameSuffixHash``)."""
+    found = HASHED.fullmatch(ref.name) if ref.kind in {"ConfigMap", "Secret"} and not ref.group else None
+    return found["stem"] if found else None
 
 
 def _same(resource: Resource, objects: Sequence[Resource]) -> Resource | None:

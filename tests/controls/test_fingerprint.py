@@ -2,13 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
-from controls.fingerprint import Fingerprints, content_digest, named_item, unique
+from controls.fingerprint import Fingerprints, named_item, parts, unique
 from model.resource import ResourceRef
 from model.values import FieldPath, Json
 from tests.audits import MANIFESTS, result
-from tests.resources import resources
 
 REF = ResourceRef(group="apps", kind="Deployment", namespace="shop", name="web")
 POD: dict[str, Json] = {
@@ -63,6 +60,41 @@ def test_parts_cannot_be_shifted_into_each_other() -> None:
     assert here.of("a", "x", ("y",)) != here.of("a", None, ("x", "y"))
 
 
+def test_the_flaw_is_told_apart_from_its_object_and_container() -> None:
+    one, other = Fingerprints(MANIFESTS, REF), Fingerprints(MANIFESTS, replace(REF, name="other"))
+    here, there = one.of("a", "app", ("x",)), other.of("a", "web", ("x",))
+    assert here[:20] != there[:20]
+    assert parts(here, "app") == (parts(one.of("b", "app", ()), "app")[0], parts(f"{there}-2", "web")[1])
+    assert parts(here, "app")[0] != parts(there, "web")[0]
+    assert parts(here, "app")[1] != parts(one.of("a", "app", ("y",)), "app")[1]
+
+
+def test_a_flaw_of_a_pod_that_points_into_a_container_is_that_containers() -> None:
+    ours = Fingerprints(MANIFESTS, REF)
+    app, web = (ours.of("a", None, ("containers", f"name={name}", "volumeMounts", "x")) for name in ("app", "web"))
+    assert app != web
+    assert parts(app, None) == (parts(ours.of("b", "app", ()), "app")[0], parts(web, None)[1])
+
+
+def test_a_hash_of_the_content_in_a_name_does_not_count() -> None:
+    hashed = replace(REF, name="web-abc")
+    assert Fingerprints(MANIFESTS, hashed, "web").of("a", None, ()) == Fingerprints(MANIFESTS, REF).of("a", None, ())
+
+
+def test_a_list_item_without_a_name_is_known_by_what_it_says() -> None:
+    rules: dict[str, Json] = {
+        "rules": [{"verbs": ["get"], "resources": ["pods"]}, {"verbs": ["*"], "resources": ["*"]}, None],
+        "sources": [{"secret": {"name": "a"}}, {"token": {"audience": "x", "age": 1}}],
+        "hosts": [{"host": "a.example", "http": {"paths": [{"backend": {}, "path": "/"}]}}],
+    }
+    swapped: dict[str, Json] = {"rules": [{"resources": ["*"], "verbs": ["*"]}]}
+    assert named_item(rules, (), ("rules", 1)) == named_item(swapped, (), ("rules", 0))
+    assert named_item(rules, (), ("rules", 0)) != named_item(rules, (), ("rules", 1))
+    assert named_item(rules, (), ("rules", 2)) == ("rules", "2")
+    assert named_item(rules, (), ("sources", 0)) == ("sources", "secret")
+    assert named_item(rules, (), ("hosts", 0, "http", "paths", 0))[1:] == ("host=a.example", "http", "paths", "path=/")
+
+
 def test_results_of_the_same_identity_get_an_ordinal() -> None:
     same = result()
     first, second, third = unique([same, same, same])
@@ -71,22 +103,3 @@ def test_results_of_the_same_identity_get_an_ordinal() -> None:
         f"{same.fingerprint}-2",
         f"{same.fingerprint}-3",
     )
-
-
-@pytest.mark.threat("H8")
-def test_what_moves_with_every_release_does_not_make_an_object_another_one() -> None:
-    text = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, labels: {helm.sh/chart: web-VERSION, app: web}}
-spec:
-  template: {metadata: {annotations: {checksum/config: VERSION}, labels: {app.kubernetes.io/version: VERSION}}, X: 1}
-"""
-    one, two, other = (
-        content_digest(resources(text.replace("VERSION", version).replace("X", field))[0])
-        for version, field in (("v1", "a"), ("v2", "a"), ("v1", "b"))
-    )
-    assert one == two
-    assert one != other
-    plain = resources("apiVersion: v1\nkind: Pod\nmetadata: {name: x}")[0]
-    assert content_digest(plain) == plain.digest

@@ -8,7 +8,7 @@ import pytest
 from controls.assemble import digest
 from controls.compare import compare
 from controls.gate import decide
-from model.audit import Audit, Emergency, Verdict, VerdictWord
+from model.audit import Audit, Emergency, ResultStatus, Verdict, VerdictWord
 from model.control import Severity
 from model.occasion import Label
 from model.policy import AllowIncomplete, BreakGlass, Gate, PathGate, Policy, UnusedWaivers, Waiver
@@ -151,6 +151,39 @@ def test_a_gate_of_its_own_asks_about_new_findings_patch_and_drop_there() -> Non
         assert there.exit_code == 1
         elsewhere = decide(beside("charts/shop/**", **thresholds), comparison.head, comparison, named_explicitly=False)
         assert elsewhere.exit_code == 0
+
+
+@pytest.mark.threat("S6")
+def test_what_moves_under_a_gate_of_its_own_is_new_there() -> None:
+    before, after = (
+        resource("pay", location=location(f"{folder}/x.yaml")) for folder in ("examples", "charts/payments")
+    )
+    comparison = compare(audit([before], [result(of=before)]), audit([after], [result(of=after)]))
+    assert (comparison.introduced, len(comparison.moved)) == ((), 1)
+    there = beside("charts/payments/**", fail_on_new=Severity.HIGH)
+    assert decide(there, comparison.head, comparison, named_explicitly=False).exit_code == 1
+    elsewhere = beside("examples/**", fail_on_new=Severity.HIGH)
+    assert decide(elsewhere, comparison.head, comparison, named_explicitly=False).exit_code == 0
+
+
+@pytest.mark.threat("S6")
+def test_what_leaves_a_waiver_counts_as_new_though_it_was_there() -> None:
+    web = resource()
+    waived, failed = (result(of=web, status=status) for status in (ResultStatus.WAIVED, ResultStatus.FAILED))
+    comparison = compare(audit([web], [waived]), audit([web], [failed]))
+    assert (comparison.introduced, comparison.persisting, comparison.unwaived) == ((), (failed,), (failed,))
+    verdict = decide(Policy(), comparison.head, comparison, named_explicitly=False)
+    assert (verdict.exit_code, verdict.blocking) == (1, (failed,))
+    assert against(Gate(), audit([web], [failed]), audit([web], [waived])).exit_code == 0
+
+
+def test_what_base_could_not_show_does_not_count_where_its_files_are_the_same() -> None:
+    web = resource()
+    comparison = compare(audit(failures=[failure("web.yaml")]), audit([web], [result(of=web)]))
+    assert len(comparison.newly_visible) == 1
+    assert decide(Policy(), comparison.head, comparison, named_explicitly=False).exit_code == 1
+    same = replace(comparison, untouched=frozenset({comparison.newly_visible[0].fingerprint}))
+    assert decide(Policy(), same.head, same, named_explicitly=False).exit_code == 0
 
 
 def test_a_chart_lies_under_its_folder_wherever_its_files_are_reported() -> None:

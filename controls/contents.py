@@ -1,0 +1,148 @@
+"""What an object says, as digests: with what moves at every release masked, and with its names masked as well.
+
+Equal digests without names prove that an object, or a container, was renamed and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import orjson
+
+from controls.masking import SIGN, masked
+from model.audit import AuditedContainer, AuditedResource, Score
+from model.resource import Container, Resource, Source, SourceKind
+from model.values import Json, mapping
+
+MASKED_KEYS = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "chart", "version"})
+"""Labels and annotations that name a release."""
+CHECKSUM = "checksum/"
+"""How annotations begin that restart pods when a file has changed."""
+MASKED_KEY = re.compile(rf'"(?:{"|".join(map(re.escape, sorted(MASKED_KEYS)))}|{CHECKSUM}[^"]*)":')
+"""In JSON, whatever it is a key of."""
+NAMES = frozenset({"name", "namespace", "generateName"})
+"""Fields of ``metadata`` that are no content."""
+LITERAL = frozenset(
+    {"image", "command", "args", "exec", "value", "path", "mountPath", "subPath", "workingDir", "data", "stringData"}
+)
+"""Fields that mean what they say, and refer to no object."""
+NO_STEMS: Mapping[str, str] = {}
+HASHED = re.compile(r'"[^"\\]+-[a-z0-9]{10}"')
+"""Text that may be a name with a hash, in JSON."""
+
+
+class Contents:
+    """Remembers the resources of one side; the hashes that kustomize appends to names are no content either."""
+
+    def __init__(self, sources: Iterable[Source], resources: Iterable[Resource]) -> None:
+        self._charts = {source.id: source.name for source in sources if source.kind is SourceKind.HELM}
+        self._stems: dict[str, dict[str, str]] = {}
+        """By source: stems by name, both as JSON writes them."""
+        for each in resources:
+            if each.stem:
+                self._stems.setdefault(each.source, {})[_quoted(each.ref.name)] = _quoted(each.stem)
+
+    def audited(self, resource: Resource, score: Score) -> AuditedResource:
+        """What the audit keeps of it."""
+        stems = self._stems.get(resource.source, {})
+        names = (resource.ref.name, resource.ref.namespace, self._charts.get(resource.source, ""))
+        bare = _bare(resource)
+        is_plain = not stems and MASKED_KEY.search(_canonical(bare)) is None
+        if not is_plain:
+            bare = mapping(_without_masked(bare))
+        return AuditedResource(
+            id=resource.id,
+            source=resource.source,
+            ref=resource.ref,
+            version=resource.api_version.rpartition("/")[2],
+            digest=resource.digest if is_plain else digest(resource, stems),
+            location=resource.location,
+            score=score,
+            stem=resource.stem,
+            contents=_digests(bare, names, stems),
+            containers=tuple(_container(each, names, stems) for each in resource.containers),
+        )
+
+
+def digest(resource: Resource, stems: Mapping[str, str] = NO_STEMS) -> str:
+    """``sha256:`` of what an object says, apart from MASKED_KEYS and from the hashes in generated names."""
+    return _sha256(_stemmed(_canonical(_without_masked(dict(resource.value))), stems))
+
+
+def _bare(resource: Resource) -> dict[str, Json]:
+    """Without names, and without API version: Kubernetes converts between those of one kind."""
+    value = dict(resource.value)
+    value.pop("apiVersion", None)
+    value["metadata"] = {key: each for key, each in mapping(value.get("metadata")).items() if key not in NAMES}
+    return value
+
+
+def _container(container: Container, names: Sequence[str], stems: Mapping[str, str]) -> AuditedContainer:
+    value: dict[str, Json] = {**container.value, "name": f"{SIGN}{container.kind}"}
+    return AuditedContainer(key=container.key, contents=_digests(value, (container.name, *names), stems))
+
+
+def _digests(value: dict[str, Json], names: Sequence[str], stems: Mapping[str, str]) -> tuple[str, ...]:
+    """Of what it says: as it stands, with the names masked where things refer to each other, and masked everywhere.
+
+    A new name reaches more or less of an object: an image ``nginx`` stays when an object of that name gets another one.
+    The last digest stands for those that would follow.
+    """
+    literals: list[Json] = []
+    references = _stemmed(_canonical(_without_literals(value, literals)), stems)
+    texts = _stemmed(_canonical(literals), stems)
+    forms = ((references, texts), (masked(references, names), texts), (masked(references, names), masked(texts, names)))
+    last = 0 if forms[0] == forms[2] else 1 if forms[1] == forms[2] else 2
+    return tuple(_sha256("".join(form)) for form in forms[: last + 1])
+
+
+def _without_literals(value: Json, literals: list[Json]) -> Json:
+    """The value without what its LITERAL fields say, which goes to ``literals``."""
+    if isinstance(value, dict):
+        kept: dict[str, Json] = {}
+        for key in sorted(value):
+            if key in LITERAL:
+                literals.append(value[key])
+            else:
+                kept[key] = _without_literals(value[key], literals)
+        return kept
+    return [_without_literals(item, literals) for item in value] if isinstance(value, list) else value
+
+
+def _stemmed(text: str, stems: Mapping[str, str]) -> str:
+    """``text`` with references to generated objects as if their names had no hash."""
+    return HASHED.sub(lambda found: stems.get(found[0], found[0]), text) if stems else text
+
+
+def _canonical(value: Json) -> str:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:  # a lone surrogate, which is no text
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _sha256(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _is_masked(key: Json) -> bool:
+    return isinstance(key, str) and (key in MASKED_KEYS or key.startswith(CHECKSUM))
+
+
+def _without_masked(value: Json, parent: str = "") -> Json:
+    if isinstance(value, dict):
+        return {
+            key: _without_masked(item, key)
+            for key, item in value.items()
+            if not (parent in {"labels", "annotations"} and _is_masked(key))
+        }
+    if isinstance(value, list):
+        return [_without_masked(item) for item in value]
+    return value
