@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 from fractions import Fraction
 
 from controls.assemble import worst_first
-from model.audit import Audit, AuditedResource, Comparison, Couple, Result, ResultStatus, Score
-from model.resource import Source
+from model.audit import Audit, AuditedResource, Result, ResultStatus, Score
+from model.comparison import Comparison, ControlDelta, Couple, Part, Share, SourceDelta
 
 Lost = dict[tuple[int, str, str | None], list[Result]]
 """The failed results of one side by cell, which is what a score counts once: number of the couple, control, container
@@ -26,58 +25,14 @@ UNMAPPED = "unmapped/"
 """How controls begin that the catalogue does not know: gated by severity, and without weight (``model.control``)."""
 
 
-class Part(StrEnum):
-    """Why a score changes."""
-
-    INTRODUCED = "introduced"
-    RESOLVED = "resolved"
-    NEWLY_VISIBLE = "newly-visible"
-    UNCOMPARED = "uncompared"
-    COUNTED = "counted"
-    """Findings that persist and cost on one side only: waived on the other, or not scored there."""
-    ADDED = "added"
-    """Objects, as if nothing had failed on them."""
-    REMOVED = "removed"
-    JUDGED = "judged"
-    """Controls that are judged on an object now: more of them than before."""
-    UNJUDGED = "unjudged"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """A part of the difference."""
-
-    part: Part
-    points: Fraction
-    """Of 100; negative where it lowers the score. 0 for a finding that costs nothing more than others did already."""
-    resource: str
-    """``AuditedResource.id`` in head; in base of what is gone."""
-    result: Result | None = None
-    """The finding; None where the share is the object's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlDelta:
-    """What a control costs on both sides, in the part that both could judge."""
-
-    control: str
-    before: int
-    after: int
-    """Weights lost."""
-    points: Fraction
-    """Of 100."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceDelta:
-    """A source on both sides, in the part that both could judge; None where that side has no such source."""
-
-    base: Source | None
-    head: Source | None
-    before: Score
-    after: Score
-    points: Fraction
-    """Of 100: what it adds to the difference of the whole."""
+def with_shares(comparison: Comparison) -> Comparison:
+    """The same comparison, which now says what the difference of its scores is made of."""
+    return replace(
+        comparison,
+        shares=attribute(comparison),
+        by_control=by_control(comparison),
+        by_source=by_source(comparison),
+    )
 
 
 def difference(comparison: Comparison) -> Fraction | None:

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controls.assemble import worst_first
+from controls.attribution import with_shares
 from controls.fingerprint import of_container, parts
 from controls.pairing import pair
 from controls.sight import Sight
 from controls.source_pairing import pair_sources
-from model.audit import Audit, AuditedResource, Comparison, Couple, Result, ResultStatus, Score
+from model.audit import Audit, AuditedResource, Result, ResultStatus, Score
+from model.comparison import Comparison, Couple
 from model.errors import UsageError
 from model.finding import ScanStatus
 from model.resource import Source
@@ -56,24 +58,26 @@ def compare(base: Audit, head: Audit) -> Comparison:
     appeared = [key for key in after.failed if key not in before.present]
     vanished = [key for key in before.failed if key not in after.present]
     scores = comparable(couples)
-    return Comparison(
-        base=base,
-        head=head,
-        patch=sum((resource.score for resource in changed), Score()),
-        base_comparable=scores[0],
-        head_comparable=scores[1],
-        introduced=_sorted(after.failed[key] for key in appeared if not before.hides(key, after)),
-        newly_visible=_sorted(after.failed[key] for key in appeared if before.hides(key, after)),
-        resolved=_sorted(before.failed[key] for key in vanished if not after.hides(key, before)),
-        uncompared=_sorted(before.failed[key] for key in vanished if after.hides(key, before)),
-        persisting=_sorted(result for key, result in after.failed.items() if key in before.present),
-        unwaived=_sorted(
-            result for key, result in after.failed.items() if key in before.present and key not in before.failed
-        ),
-        moved=tuple(_moved(before, after)),
-        changed_resources=tuple(sorted(resource.id for resource in changed)),
-        couples=couples,
-        sources=tuple(_sources(base, head, counterparts)),
+    return with_shares(
+        Comparison(
+            base=base,
+            head=head,
+            patch=sum((resource.score for resource in changed), Score()),
+            base_comparable=scores[0],
+            head_comparable=scores[1],
+            introduced=_sorted(after.failed[key] for key in appeared if not before.hides(key, after)),
+            newly_visible=_sorted(after.failed[key] for key in appeared if before.hides(key, after)),
+            resolved=_sorted(before.failed[key] for key in vanished if not after.hides(key, before)),
+            uncompared=_sorted(before.failed[key] for key in vanished if after.hides(key, before)),
+            persisting=_sorted(result for key, result in after.failed.items() if key in before.present),
+            unwaived=_sorted(
+                result for key, result in after.failed.items() if key in before.present and key not in before.failed
+            ),
+            moved=tuple(_moved(before, after)),
+            changed_resources=tuple(sorted(resource.id for resource in changed)),
+            couples=couples,
+            sources=tuple(_sources(base, head, counterparts)),
+        )
     )
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from controls.narrow import narrow, narrow_comparison
-from model.audit import Audit, Comparison, Emergency, Reason, Result, ResultStatus, Score, Verdict, VerdictWord
+from model.audit import Audit, Result, ResultStatus, Score
+from model.comparison import Comparison
 from model.control import Severity
 from model.errors import ExitCode
 from model.occasion import Label
 from model.policy import AllowIncomplete, BreakGlass, Gate, PathGate, Policy, UnusedWaivers
 from model.resource import Failure
+from model.verdict import Emergency, Reason, Verdict, VerdictWord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from controls.assemble import worst_first
 from controls.compare import comparable
 from controls.paths import resources_under
-from model.audit import Audit, Comparison, Couple, Result, Score
+from model.audit import Audit, Result, Score
+from model.comparison import Comparison, Couple
 
 
 def narrow(audit: Audit, paths: tuple[str, ...]) -> Audit:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from controls.fingerprint import group_now
 from controls.masking import SIGN, masked
 from controls.matching import Matching
-from model.audit import Audit, AuditedContainer, AuditedResource, Couple
+from model.audit import Audit, AuditedContainer, AuditedResource
+from model.comparison import Couple
 from model.resource import Source, SourceKind
 
 FORMS = 3

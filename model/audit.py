@@ -1,4 +1,4 @@
-"""Everything known about one tree, which survives a round trip through JSON, and what two of them say together."""
+"""Everything known about one tree, which survives a round trip through JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from model.control import Severity, Subject
 from model.finding import Drop, ScanStatus
-from model.policy import PolicyChange, Waiver
+from model.policy import Waiver
 from model.record import record
 from model.resource import Excluded, Failure, Location, Note, ResourceRef, Source, Stage
 
@@ -167,98 +167,3 @@ class Audit:
     def unscanned(self) -> tuple[Failure, ...]:
         """Failures that leave something unjudged."""
         return tuple(failure for failure in self.failures if failure.stage is not Stage.PUBLISH)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Couple:
-    """An object on both sides, or on the only side that has it: None in base is new, None in head is gone."""
-
-    base: AuditedResource | None
-    head: AuditedResource | None
-    containers: tuple[tuple[str, str], ...] = ()
-    """Keys of its renamed containers: in base, in head."""
-    is_comparable: bool = True
-    """Both sides could judge it, or could have: only then it counts in the scores that are compared."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Base and head, and what lies between them. Tuples are sorted worst first, then by place."""
-
-    base: Audit
-    head: Audit
-    patch: Score
-    """Of the resources that the change adds or alters."""
-    base_comparable: Score
-    head_comparable: Score
-    """Of the sources that both sides could judge."""
-    introduced: tuple[Result, ...]
-    resolved: tuple[Result, ...]
-    persisting: tuple[Result, ...]
-    """As head shows them."""
-    moved: tuple[tuple[Result, Result], ...]
-    """Persisting ones that stand in another file: (base, head)."""
-    newly_visible: tuple[Result, ...]
-    """Failed in head; base could not be judged there."""
-    uncompared: tuple[Result, ...]
-    """Failed in base; head could not be judged there."""
-    changed_resources: tuple[str, ...]
-    """``AuditedResource.id`` in head."""
-    unwaived: tuple[Result, ...] = ()
-    """Of ``persisting``, those that a waiver covered in base and that none covers in head: what was accepted there is
-    not accepted here."""
-    untouched: frozenset[str] = frozenset()
-    """Fingerprints of ``newly_visible`` in files that are the same on both sides, as far as that is known."""
-    couples: tuple[Couple, ...] = ()
-    """Every object of either side, in one of them; in the order of base, then those of head alone."""
-    sources: tuple[tuple[str | None, str | None], ...] = ()
-    """The same for ``Source.id`` in base and in head."""
-    policy_changes: tuple[PolicyChange, ...] = ()
-    """What head's configuration changes, whether or not it counts yet."""
-    policy_of: str = "base"
-    """The side whose policy has judged: ``base`` or ``head``."""
-
-
-class VerdictWord(StrEnum):
-    """The verdict in one word."""
-
-    PASSED = "passed"
-    BLOCKED = "blocked"
-    INCOMPLETE = "incomplete"
-    NOT_COMPARED = "not-compared"
-    NOTHING_TO_SCAN = "nothing-to-scan"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """One rule of the gate that blocks: number, limit and what would satisfy it."""
-
-    rule: str
-    number: str
-    limit: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Emergency:
-    """A label let pass what the gate would have stopped."""
-
-    label: str
-    set_by: str | None
-    """Login; None where the event does not tell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What the gate decides."""
-
-    word: VerdictWord
-    exit_code: int
-    reasons: tuple[Reason, ...]
-    blocking: tuple[Result, ...]
-    """Results that a rule of the gate names."""
-    remarks: tuple[str, ...] = ()
-    """What was compared with what, and what people must know about it: sentences without a full stop."""
-    emergency: Emergency | None = None
-    """Why it passes in spite of its reasons."""

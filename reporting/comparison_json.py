@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from model.audit import Audit, Comparison, Result, Verdict
+from model.audit import Audit, Result
+from model.comparison import Comparison
+from model.verdict import Verdict
 from reporting.audit_json import result, score, to_pieces
 from reporting.numbers import delta, percent
 

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from model.audit import Audit, Comparison, Result, ResultStatus, Verdict
+from model.audit import Audit, Result, ResultStatus
+from model.comparison import Comparison
 from model.control import Control, Severity
 from model.resource import Failure, Precision
+from model.verdict import Verdict
 from reporting.numbers import count
 from reporting.rows import Row, rows_of
 from reporting.text import Annotation, Terminal, annotation, terminal

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from model.audit import Audit, Comparison, Reason, Result, ResultStatus, Score, Verdict
+from model.audit import Audit, Result, ResultStatus, Score
+from model.comparison import Comparison
 from model.control import WEIGHTS, Control
 from model.resource import Failure, Source, SourceKind
+from model.verdict import Reason, Verdict
 from reporting.markdown_coverage import SENTENCE, CoverageReport
 from reporting.markdown_findings import EVERYTHING, Detail, Findings, place, said
 from reporting.markdown_policy import policy_part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.audit import Comparison
+from model.comparison import Comparison
 from model.policy import PolicyChange
 from reporting.markdown_findings import Detail
 from reporting.numbers import count

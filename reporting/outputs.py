@@ -6,7 +6,9 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from model.audit import Audit, Comparison, Verdict
+from model.audit import Audit
+from model.comparison import Comparison
+from model.verdict import Verdict
 from reporting.numbers import delta, percent
 
 

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 
-from model.audit import Audit, AuditedResource, Comparison, Result, ResultStatus, Witness
+from model.audit import Audit, AuditedResource, Result, ResultStatus, Witness
+from model.comparison import Comparison
 from model.control import Control
 from model.resource import Failure, Source
 from reporting.text import csv_cell

@@ -6,9 +6,11 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from model.audit import ALL_OF_PODS, Audit, Comparison, Result, ResultStatus, Verdict, VerdictWord
+from model.audit import ALL_OF_PODS, Audit, Result, ResultStatus
+from model.comparison import Comparison
 from model.control import Control, Severity
 from model.resource import Failure
+from model.verdict import Verdict, VerdictWord
 from reporting.numbers import count, delta, percent, severities
 from reporting.rows import Group, Row, groups_of, rows_of
 from reporting.text import Terminal, line, terminal

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from model.audit import Audit, Comparison, Result, ResultStatus, Score
+from model.audit import Audit, Result, ResultStatus, Score
+from model.comparison import Comparison
 from model.resource import Source
 
 

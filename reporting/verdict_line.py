@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model.audit import Audit, Comparison, ResultStatus, Verdict, VerdictWord
+from model.audit import Audit, ResultStatus
+from model.comparison import Comparison
+from model.verdict import Verdict, VerdictWord
 from reporting.numbers import count, delta, percent
 
 HEADLINES: Mapping[VerdictWord, str] = {

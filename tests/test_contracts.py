@@ -72,8 +72,14 @@ def test_the_inputs_of_the_action_are_those_that_the_program_reads() -> None:
     assert set(action()["inputs"]) == set(settings.INPUTS)
 
 
+def test_the_token_is_that_of_the_workflow_unless_told_and_no_option() -> None:
+    defaults = {name: row["default"] for name, row in action()["inputs"].items() if "default" in row}
+    assert defaults == {"token": "${{ github.token }}"}
+    assert "--token" not in set(options(settings.parser()))
+
+
 def test_every_option_is_documented_and_nothing_else() -> None:
-    offered = set(options(settings._parser()))
+    offered = set(options(settings.parser()))
     assert offered == set(re.findall(r"`(--[a-z][a-z-]*)", read("docs/usage.md")))
 
 
@@ -86,7 +92,7 @@ def options(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def test_every_verb_is_documented() -> None:
-    verbs = next(entry for entry in settings._parser()._actions if isinstance(entry, argparse._SubParsersAction))
+    verbs = next(entry for entry in settings.parser()._actions if isinstance(entry, argparse._SubParsersAction))
     assert set(verbs.choices) == set(re.findall(r"(?m)^hardening-gate (\w+)", read("docs/usage.md")))
 
 

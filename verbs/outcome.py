@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controls.configuration import threshold
-from model.audit import Audit, Comparison, Verdict
+from model.audit import Audit
+from model.comparison import Comparison
 from model.control import Control
 from model.errors import ExitCode
 from model.policy import Gate
+from model.verdict import Verdict
 from settings import GateOverrides, Report
 from verbs.console import append, write_report
 

@@ -11,10 +11,10 @@ from controls.configuration import Configuration, require_framework
 from controls.policy_changes import policy_changes
 from manifests.files import NotReadError, kind_of, read_file, reported
 from manifests.text.parse import parse
-from model.audit import Reason
 from model.errors import UsageError
 from model.policy import Policy, PolicyChange
 from model.sources import SourceEntry
+from model.verdict import Reason
 from settings import CONFIG, DepsSettings, ScanSettings
 from verbs.outcome import under
 from verbs.sides import Sides

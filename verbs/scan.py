@@ -14,7 +14,8 @@ from controls.assemble import Terms, assemble
 from controls.catalogue import Catalogue
 from controls.compare import compare
 from controls.gate import decide
-from model.audit import Audit, Comparison
+from model.audit import Audit
+from model.comparison import Comparison
 from model.finding import Scan
 from model.resource import Failure, Stage, Tree
 from process import Sandbox

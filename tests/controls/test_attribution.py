@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from controls.attribution import Part, Share, attribute, by_control, by_source, difference
+from controls.attribution import attribute, by_control, by_source, difference
 from controls.compare import compare
 from model.audit import Audit, AuditedResource, Result, ResultStatus
+from model.comparison import Part, Share
 from model.control import Severity
 from model.resource import SourceKind, Stage
 from tests.audits import MANIFESTS, audit, failure, resource, result

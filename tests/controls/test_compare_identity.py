@@ -9,7 +9,8 @@ import pytest
 
 from controls.compare import compare
 from controls.fingerprint import Fingerprints
-from model.audit import Audit, AuditedContainer, AuditedResource, Comparison, Result
+from model.audit import Audit, AuditedContainer, AuditedResource, Result
+from model.comparison import Comparison
 from model.errors import UsageError
 from model.resource import ResourceRef, Source, SourceKind
 from tests.audits import MANIFESTS, audit, location, resource, result

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from controls.compare import compare
-from model.audit import Comparison, NotJudged, Score, Witness
+from model.audit import NotJudged, Score, Witness
 from model.audit import ResultStatus as Status
+from model.comparison import Comparison
 from model.control import Subject
 from model.resource import Failure, Source, SourceKind, Stage
 from tests.audits import MANIFESTS, audit, failure, location, resource, result

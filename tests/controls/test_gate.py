@@ -8,11 +8,12 @@ import pytest
 from controls.assemble import digest
 from controls.compare import compare
 from controls.gate import decide
-from model.audit import Audit, Emergency, ResultStatus, Verdict, VerdictWord
+from model.audit import Audit, ResultStatus
 from model.control import Severity
 from model.occasion import Label
 from model.policy import AllowIncomplete, BreakGlass, Gate, PathGate, Policy, UnusedWaivers, Waiver
 from model.resource import Source, SourceKind, Stage
+from model.verdict import Emergency, Verdict, VerdictWord
 from tests.audits import audit, failure, location, resource, result
 
 OPEN = Gate(fail_on_new=None)

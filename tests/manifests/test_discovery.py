@@ -97,7 +97,8 @@ def test_kustomizations_that_no_other_reaches_are_found_and_what_they_read_is_no
             "prod/kustomization.yml": "resources: [../base]\ncomponents: [../part]\npatches: [{path: patch.yaml}]\n",
             "prod/patch.yaml": POD,
             "part/Kustomization": "kind: Component\n",
-            "alone/kustomization.yaml": "kind: Component\nresources: [added.yaml]\npatches: [{path: patch.yaml}, odd.yaml]\n",
+            "alone/kustomization.yaml": "kind: Component\nresources: [added.yaml]\n"
+            "patches: [{path: patch.yaml}, odd.yaml]\n",
             "alone/added.yaml": POD,
             "alone/odd.yaml": POD,
             "alone/patch.yaml": POD,

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.attribution import Part, attribute, by_control, by_source, difference
+from controls.attribution import attribute, by_control, by_source, difference
 from controls.compare import compare
-from model.audit import Audit, Comparison, ResultStatus
+from model.audit import Audit, ResultStatus
+from model.comparison import Comparison, Part
 from model.policy import Waiver
 from model.resource import Source, Stage
 from reporting import audit_json

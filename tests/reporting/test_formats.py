@@ -8,7 +8,8 @@ import pytest
 import settings
 from controls.compare import compare
 from controls.gate import decide
-from model.audit import Audit, Comparison
+from model.audit import Audit
+from model.comparison import Comparison
 from model.policy import Policy
 from settings import Report
 from tests.audits import audit, failure, resource, result

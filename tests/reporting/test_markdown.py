@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from controls.compare import compare
 from controls.gate import decide
-from model.audit import ALL_OF_PODS, Audit, Coverage, NotJudged, Reason, ResultStatus, ScannerState, Witness
+from model.audit import ALL_OF_PODS, Audit, Coverage, NotJudged, ResultStatus, ScannerState, Witness
 from model.control import Control, Severity
 from model.finding import ScanStatus
 from model.policy import Gate, Policy, Waiver
 from model.resource import Excluded, Note, Precision, ResourceRef, Source, SourceKind
+from model.verdict import Reason
 from reporting.markdown import LIMIT, render
 from tests.audits import audit, failure, location, resource, result
 from tests.reporting.rendered import ATTACKS, Rendered

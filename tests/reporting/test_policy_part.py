@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from controls.compare import compare
 from controls.gate import decide
-from model.audit import Comparison
+from model.comparison import Comparison
 from model.occasion import Label
 from model.policy import BreakGlass, Gate, Policy, PolicyChange
 from reporting import comparison_json
@@ -104,7 +104,9 @@ def test_what_passed_by_a_label_says_so_everywhere_with_what_would_have_blocked(
         text = render(side, compare(side, side), verdict, CONTROLS)
         assert Rendered(text).led_astray() == []
         assert text.startswith("### Passed in an emergency: 50.0 → 50.0 ")
-        assert ", set by `alice`, lets it pass. Without it, it would not, because:\n\n- **50\\.0** (`fail_under`" in text
+        assert (
+            ", set by `alice`, lets it pass. Without it, it would not, because:\n\n- **50\\.0** (`fail_under`" in text
+        )
         shown = Table(controls=CONTROLS, colour=False).render(side, compare(side, side), verdict)
         assert shown.startswith("PASSED IN AN EMERGENCY  score 50.0 → 50.0")
         assert ", set by alice, lets it pass. Without it:\n  fail_under: 50.0" in shown
