@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 
-from model.audit import Audit, Result, ResultStatus, Score
+from model.audit import Audit, Result, ResultStatus
 from model.comparison import Comparison
-from model.control import WEIGHTS, Control
-from model.resource import Failure, Source, SourceKind
+from model.control import Control
+from model.resource import Failure
 from model.verdict import Reason, Verdict
 from reporting.markdown_coverage import SENTENCE, CoverageReport
-from reporting.markdown_findings import EVERYTHING, Detail, Findings, place, said
+from reporting.markdown_findings import EVERYTHING, Detail, Findings
 from reporting.markdown_policy import policy_part
-from reporting.numbers import count, percent, severities
+from reporting.markdown_scores import ScoreReport
+from reporting.numbers import count, severities
 from reporting.rows import groups_of, rows_of
-from reporting.tally import by_control, by_source
-from reporting.text_markdown import Markdown, code, markdown, prose, row
+from reporting.text_markdown import Markdown, code, markdown, prose
 from reporting.verdict_line import headline, verdict_line
 
 LIMIT = 65_536
@@ -34,11 +36,6 @@ DETAILS = (
 """From all that people read to the least that says something."""
 CUT = Markdown(f"The rest does not fit here: see {EVERYTHING}.")
 
-KINDS: Mapping[SourceKind, str] = {
-    SourceKind.HELM: "chart",
-    SourceKind.KUSTOMIZE: "kustomization",
-    SourceKind.MANIFESTS: "manifests in",
-}
 QUOTED = frozenset({"configuration", "break_glass"})
 """Rules whose words hold text of the configuration or of a label."""
 
@@ -72,7 +69,7 @@ def _whole_blocks(blocks: Sequence[str], limit: int) -> str:
     return f"{text}\n\n{CUT}\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Report:
     """One rendering; a block is lines that stay together."""
 
@@ -82,20 +79,28 @@ class _Report:
     controls: Mapping[str, Control]
     detail: Detail
 
+    @cached_property
+    def _shares(self) -> Mapping[tuple[str, str], Fraction]:
+        """Points of 100 by resource and fingerprint; empty without a base."""
+        rows = self.comparison.shares if self.comparison else ()
+        return {(row.resource, row.result.fingerprint): row.points for row in rows if row.result}
+
     def blocks(self) -> Iterator[Sequence[Markdown]]:
         """In the order in which they are read; empty ones are left out."""
         coverage = CoverageReport(head=self.head, controls=self.controls, detail=self.detail)
+        scores = ScoreReport(head=self.head, comparison=self.comparison, controls=self.controls, detail=self.detail)
         yield (Markdown(f"### {verdict_line(self.head, self.comparison, self.verdict)}"),)
         yield tuple(self._reasons())
         yield tuple(policy_part(self.comparison, self.detail)) if self.comparison else ()
         yield tuple(coverage.not_scanned())
-        yield tuple(self._numbers())
+        yield (Markdown(" ".join(scores.numbers())),)
         yield from self._difference(self.comparison) if self.comparison else self._all_findings()
         yield tuple(coverage.not_judged())
         yield tuple(coverage.waivers_to_mend())
         yield _folded(*coverage.waived())
-        yield _folded(Markdown("Score by control"), tuple(self._by_control()))
-        yield _folded(Markdown("Score by source"), tuple(self._by_source()))
+        yield _folded(*scores.objects())
+        yield _folded(Markdown("Score by control"), tuple(scores.by_control()))
+        yield _folded(Markdown("Score by source"), tuple(scores.by_source()))
         yield _folded(*coverage.notes())
         yield tuple(coverage.left_out())
         yield (Markdown(" ".join((*coverage.looked_at(), *(prose(f"{each}.") for each in self.verdict.remarks)))),)
@@ -118,21 +123,9 @@ class _Report:
         if left > 0:
             yield Markdown(f"- … and {count(left, 'more reason')}: see `comparison.json`.")
 
-    def _numbers(self) -> Iterator[Markdown]:
-        """What the difference is made of, for somebody who sees it for the first time."""
-        comparison = self.comparison
-        if comparison is None:
-            return
-        if (comparison.base.score, self.head.score) != (comparison.base_comparable, comparison.head_comparable):
-            before, after = percent(comparison.base_comparable), percent(comparison.head_comparable)
-            yield Markdown(f"The difference is that of the part which both sides could judge: {before} → {after}.")
-        if comparison.patch.possible:
-            yield Markdown(
-                f"The objects that the change adds or alters score {percent(comparison.patch)} by themselves."
-            )
-
     def _difference(self, comparison: Comparison) -> Iterator[Sequence[Markdown]]:
         yield from self._open("New", comparison.introduced, comparison.head)
+        yield from self._open("Waived in base, and no longer", comparison.unwaived, comparison.head)
         yield from self._open(
             "Newly visible: base could not be judged there", comparison.newly_visible, comparison.head
         )
@@ -142,7 +135,7 @@ class _Report:
             yield (title, Markdown(""), *lost.plain_table())
         resolved = self._findings(comparison.resolved, comparison.base)
         if resolved.results:
-            yield _folded(markdown("Resolved: {}", resolved.counted), tuple(resolved.plain_table()))
+            yield _folded(markdown("Resolved: {}", resolved.counted), tuple(resolved.plain_table(scored=True)))
         if comparison.persisting:
             moved = f", {len(comparison.moved):,} of them in another file than before" if comparison.moved else ""
             yield (Markdown(f"Unchanged: {severities(comparison.persisting)}{moved}."),)
@@ -167,43 +160,8 @@ class _Report:
             controls=self.controls,
             detail=self.detail,
             blocking=frozenset(result.fingerprint for result in self.verdict.blocking),
+            shares=self._shares,
         )
-
-    def _by_control(self) -> Iterator[Markdown]:
-        tallies = by_control(self.head, self.comparison)
-        if not tallies:
-            return
-        weights = ", ".join(f"{severity} {weight}" for severity, weight in WEIGHTS.items())
-        yield Markdown(
-            f"The score is {self.head.score.earned:,} of {self.head.score.possible:,} points: each control is worth its"
-            f" weight on each object, pod or container that it is about ({weights}). Points lost:"
-        )
-        yield Markdown("")
-        yield Markdown("| Control | Base | Head | Change |" if self.comparison else "| Control | Points |")
-        yield Markdown("|---|---|---|---|" if self.comparison else "|---|---|")
-        for tally in tallies[: self.detail.rows]:
-            control = self.controls[tally.control]
-            title = markdown("{} {}", said(control, control.title), control.id)
-            change = f"{tally.after - tally.before:+,}" if tally.after != tally.before else ""
-            numbers = (f"{tally.before:,}", f"{tally.after:,}", change) if self.comparison else (f"{tally.after:,}",)
-            yield row(title, *map(Markdown, numbers))
-        yield from self._more(len(tallies), "control")
-
-    def _by_source(self) -> Iterator[Markdown]:
-        tallies = by_source(self.head, self.comparison)
-        if not tallies:
-            return
-        yield Markdown("| Source | Base | Head |" if self.comparison else "| Source | Score |")
-        yield Markdown("|---|---|---|" if self.comparison else "|---|---|")
-        for tally in tallies[: self.detail.rows]:
-            scores = (tally.before, tally.after) if self.comparison else (tally.after,)
-            yield row(_source(tally.source), *map(_score, scores))
-        yield from self._more(len(tallies), "source")
-
-    def _more(self, number: int, noun: str) -> Iterator[Markdown]:
-        if number > self.detail.rows:
-            yield Markdown("")
-            yield Markdown(f"… and {count(number - self.detail.rows, f'more {noun}')}: see {EVERYTHING}.")
 
 
 def _failed(audit: Audit) -> tuple[Result, ...]:
@@ -217,15 +175,6 @@ def _reason(reason: Reason, failures: Sequence[Failure]) -> Markdown:
     is_quoted = is_quoted or any(reason.remedy == failure.remedy for failure in failures)
     remedy = code(reason.remedy, SENTENCE) if is_quoted else prose(reason.remedy)
     return markdown("- **{}** ({}, limit: {}). {}", number, reason.rule, prose(reason.limit), remedy)
-
-
-def _source(source: Source) -> Markdown:
-    kind = markdown(f"{KINDS[source.kind]} {{}}", place(source.path))
-    return markdown("{} in {}", kind, source.environment) if source.environment else kind
-
-
-def _score(score: Score | None) -> Markdown:
-    return Markdown("none" if score is None else percent(score))
 
 
 def _folded(summary: Markdown, lines: Sequence[Markdown]) -> Sequence[Markdown]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 from model.audit import Audit, Result, ResultStatus
 from model.control import Control
 from model.resource import Precision
-from reporting.numbers import count, severities, share
+from reporting.numbers import count, points, severities
 from reporting.rows import Group, Row
 from reporting.tally import lost
 from reporting.text_markdown import Markdown, code, joined, markdown, prose, row
@@ -47,6 +48,8 @@ class Findings:
     detail: Detail
     blocking: frozenset[str] = frozenset()
     """Fingerprints of results that the gate names."""
+    shares: Mapping[tuple[str, str], Fraction] = field(default_factory=dict)
+    """What each finding does to the score, in points of 100, by resource and fingerprint; empty without a base."""
 
     @property
     def counted(self) -> Markdown:
@@ -65,23 +68,24 @@ class Findings:
         shown, left = later[: self.detail.controls], later[self.detail.controls :]
         return Markdown(f"And {_sizes(later)}"), (*self._with_remedies(shown), *_left_out(left))
 
-    def plain_table(self) -> Iterator[Markdown]:
-        """All controls, where nothing is left to do."""
+    def plain_table(self, *, scored: bool = False) -> Iterator[Markdown]:
+        """All controls, where nothing is left to do; ``scored``: with what they do to the score."""
         shown, left = self.groups[: self.detail.controls], self.groups[self.detail.controls :]
-        yield Markdown("| Severity | Finding | Where |")
-        yield Markdown("|---|---|---|")
+        yield Markdown("| Severity | Finding | Where | Score |" if scored else "| Severity | Finding | Where |")
+        yield Markdown("|---|---|---|---|" if scored else "|---|---|---|")
         for group in shown:
-            yield row(Markdown(group.severity), self._finding(group), self._places(group))
+            costs = (self._share(group),) if scored else ()
+            yield row(Markdown(group.severity), self._finding(group), self._places(group), *costs)
         yield from _left_out(left)
 
     def _with_remedies(self, groups: Sequence[Group]) -> Iterator[Markdown]:
-        costs = lost(self.results, self.audit)
+        costs = {} if self.shares else lost(self.results, self.audit)
         yield Markdown("| Severity | Finding and fix | Where | Score |")
         yield Markdown("|---|---|---|---|")
         for group in groups:
             control = self.controls[group.control]
             fix = markdown("{}<br>Fix: {}", self._finding(group), said(control, control.remedy))
-            yield row(self._severity(group), fix, self._places(group), self._cost(costs.get(group.control, 0)))
+            yield row(self._severity(group), fix, self._places(group), self._cost(group, costs))
 
     def _severity(self, group: Group) -> Markdown:
         blocks = any(result.fingerprint in self.blocking for each in group.rows for result in each.results)
@@ -115,8 +119,17 @@ class Findings:
         left = len(messages) - len(shown)
         return joined([where, *shown, *([Markdown(f"… and {left:,} more")] if left else [])], BREAK)
 
-    def _cost(self, weight: int) -> Markdown:
-        return Markdown(f"-{share(weight, self.audit.score.possible)}" if weight else "")
+    def _cost(self, group: Group, costs: Mapping[str, int]) -> Markdown:
+        weight, possible = costs.get(group.control, 0), self.audit.score.possible
+        if self.shares or not (weight and possible):
+            return self._share(group)
+        return Markdown(points(-Fraction(100 * weight, possible)))
+
+    def _share(self, group: Group) -> Markdown:
+        """What the findings of a control do to the difference of the scores."""
+        results = (result for each in group.rows for result in each.results)
+        total = sum((self.shares.get((each.resource, each.fingerprint), Fraction()) for each in results), Fraction())
+        return Markdown(points(total) if total else "")
 
 
 def _sizes(groups: Sequence[Group]) -> str:

@@ -35,15 +35,14 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def share(part: int, whole: int) -> str:
-    """``3.4``: how many of 100 points of a score ``part`` is, rounded; little is not nothing: ``0.04``."""
-    if not part or not whole:
-        return "0"
-    hundredths = (20_000 * part + whole) // (2 * whole)
-    if hundredths < 10:
-        return f"0.{max(1, hundredths):02}"
-    tenths = (2_000 * part + whole) // (2 * whole)
-    return f"{tenths // 10}.{tenths % 10}"
+def points(difference: Fraction) -> str:
+    """``-3.4``, ``+0.04``: points of 100 with a sign, rounded; little is not nothing."""
+    sign = "-" if difference < 0 else "+"
+    hundredths = max(1, round(abs(difference) * 100)) if difference else 0
+    if hundredths < 100:
+        return f"{sign}0.{hundredths:02}"
+    tenths = round(abs(difference) * 10)
+    return f"{sign}{tenths // 10:,}.{tenths % 10}"
 
 
 def severities(results: Iterable[Result]) -> str:

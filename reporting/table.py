@@ -11,6 +11,7 @@ from model.comparison import Comparison
 from model.control import Control, Severity
 from model.resource import Failure
 from model.verdict import Verdict, VerdictWord
+from reporting.difference import pieces_of
 from reporting.numbers import count, delta, percent, severities
 from reporting.rows import Group, Row, groups_of, rows_of
 from reporting.text import Terminal, line, terminal
@@ -85,7 +86,11 @@ class Table:
 
     def _difference(self, comparison: Comparison) -> Iterator[Terminal]:
         base, head = comparison.base, comparison.head
+        pieces = ", ".join(pieces_of(comparison))
+        if pieces:
+            yield terminal("  made of: {}", pieces)
         yield from self._groups("New", comparison.introduced, head)
+        yield from self._groups("Waived in base, and no longer", comparison.unwaived, head)
         yield from self._groups("New to us: base could not be judged there", comparison.newly_visible, head)
         yield from self._groups("Resolved", comparison.resolved, base, remedy=False)
         yield from self._groups("Lost: head could not be judged there", comparison.uncompared, base, remedy=False)

@@ -1,32 +1,11 @@
-"""What findings cost: points lost by control and by source, the same sums that the score is made of."""
+"""What the findings of one audit cost: points lost by control and by source, the sums that its score is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from model.audit import Audit, Result, ResultStatus, Score
-from model.comparison import Comparison
 from model.resource import Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlTally:
-    """A control on both sides; ``before`` is 0 without a base."""
-
-    control: str
-    before: int
-    after: int
-    """Weights lost."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceTally:
-    """A source on both sides; None where that side has no such source."""
-
-    source: Source
-    before: Score | None
-    after: Score | None
 
 
 def lost(results: Iterable[Result], audit: Audit) -> dict[str, int]:
@@ -51,45 +30,16 @@ def _is_unscored(control: str) -> bool:
     return control.startswith("unmapped/")
 
 
-def by_control(head: Audit, comparison: Comparison | None) -> tuple[ControlTally, ...]:
-    """Controls that cost something on either side: what changed most first, then the dearest."""
-    after = lost(head.results, head)
-    before: Mapping[str, int] = lost(comparison.base.results, comparison.base) if comparison else {}
-    tallies = (
-        ControlTally(control=control, before=before.get(control, 0), after=after.get(control, 0))
-        for control in before.keys() | after.keys()
-    )
-    return tuple(
-        sorted(
-            (tally for tally in tallies if tally.before or tally.after),
-            key=lambda tally: (-abs(tally.after - tally.before), -tally.after, tally.control),
-        )
-    )
+def by_control(audit: Audit) -> tuple[tuple[str, int], ...]:
+    """Ids of controls that cost something, with the weights lost, the dearest first."""
+    found = lost(audit.results, audit).items()
+    return tuple(sorted((each for each in found if each[1]), key=lambda each: (-each[1], each[0])))
 
 
-def by_source(head: Audit, comparison: Comparison | None) -> tuple[SourceTally, ...]:
-    """Sources of either side, in the order of their paths and environments."""
-    after = _scores(head)
-    before = _scores(comparison.base) if comparison else {}
-    tallies = (
-        SourceTally(
-            source=(after.get(key) or before[key])[0],
-            before=before[key][1] if key in before else None,
-            after=after[key][1] if key in after else None,
-        )
-        for key in before.keys() | after.keys()
-    )
-    return tuple(sorted(tallies, key=lambda tally: (tally.source.path, tally.source.environment, tally.source.id)))
-
-
-def _scores(audit: Audit) -> dict[tuple[str, str, str], tuple[Source, Score]]:
-    """By what a source is called on both sides."""
+def by_source(audit: Audit) -> tuple[tuple[Source, Score], ...]:
+    """Sources in the order of their paths and environments."""
     sums: dict[str, Score] = {}
     for resource in audit.resources:
         sums[resource.source] = sums.get(resource.source, Score()) + resource.score
-    found: dict[tuple[str, str, str], tuple[Source, Score]] = {}
-    for source in audit.sources:
-        key = (source.kind, source.name, source.environment)
-        _, already = found.get(key, (source, Score()))
-        found[key] = (source, already + sums.get(source.id, Score()))
-    return found
+    ordered = sorted(audit.sources, key=lambda source: (source.path, source.environment, source.id))
+    return tuple((source, sums.get(source.id, Score())) for source in ordered)

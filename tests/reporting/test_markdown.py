@@ -87,7 +87,8 @@ def test_what_is_resolved_or_unchanged_is_counted_and_folded() -> None:
     head = audit([resource(earned=8, possible=9)], [result("c1", severity=Severity.LOW)])
     text = report(head, base)
     assert text.startswith("### Passed: 11.1 → 88.8 (+77.7), 0 introduced, 1 resolved\n")
-    assert "<details><summary>Resolved: 1 (1 high)</summary>\n\n| Severity | Finding | Where |\n" in text
+    assert "<details><summary>Resolved: 1 (1 high)</summary>\n\n| Severity | Finding | Where | Score |\n" in text
+    assert "`may run as root` | +88.9 |\n" in text
     assert "Unchanged: 1 (1 low).\n" in text
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from model.audit import Score
 from model.control import Severity
-from reporting.numbers import count, delta, percent, severities, share
+from reporting.numbers import count, delta, percent, points, severities
 from tests.audits import result
 
 
@@ -34,9 +36,9 @@ def test_a_count_agrees_with_its_noun() -> None:
     ]
 
 
-def test_a_share_of_the_score_is_rounded_and_never_hides_that_there_is_one() -> None:
-    shares = [share(0, 10), share(8, 1000), share(1, 3), share(4, 10_000), share(1, 10_000_000), share(0, 0)]
-    assert shares == ["0", "0.8", "33.3", "0.04", "0.01", "0"]
+def test_points_are_rounded_and_never_hide_that_there_are_some() -> None:
+    shares = [points(Fraction(*each)) for each in ((-4, 5), (100, 3), (1, 25), (-1, 10**7), (0, 1), (-2000, 1))]
+    assert shares == ["-0.80", "+33.3", "+0.04", "-0.01", "+0.00", "-2,000.0"]
 
 
 def test_results_are_counted_by_severity_worst_first() -> None:

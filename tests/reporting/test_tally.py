@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from controls.compare import compare
 from model.audit import ResultStatus, Score
 from model.control import Severity
 from reporting.tally import by_control, by_source, lost
@@ -25,31 +24,13 @@ def test_what_is_not_scored_costs_nothing() -> None:
     assert lost([result(of=test_pod)], audit([test_pod])) == {}
 
 
-def test_what_controls_cost_is_what_the_score_has_lost() -> None:
+def test_what_controls_cost_is_what_the_score_has_lost_the_dearest_first() -> None:
     web = resource(earned=5, possible=17)
-    head = audit([web], [result(of=web), result("b", of=web, severity=Severity.MEDIUM)])
-    assert sum(tally.after for tally in by_control(head, None)) == head.score.possible - head.score.earned
+    head = audit([web], [result("b", of=web, severity=Severity.MEDIUM), result(of=web)])
+    assert by_control(head) == (("run-as-non-root", 8), ("b", 4))
+    assert sum(lost for _, lost in by_control(head)) == head.score.possible - head.score.earned
 
 
-def test_controls_of_either_side_are_listed_what_changed_most_first() -> None:
-    base = audit([resource()], [result("gone"), result("both", severity=Severity.LOW)])
-    head = audit([resource()], [result("both", severity=Severity.LOW), result("new", severity=Severity.MEDIUM)])
-    tallies = by_control(head, compare(base, head))
-    assert [(tally.control, tally.before, tally.after) for tally in tallies] == [
-        ("gone", 8, 0),
-        ("new", 0, 4),
-        ("both", 1, 1),
-    ]
-
-
-def test_a_source_has_the_sum_of_its_objects_on_both_sides() -> None:
-    base = audit([resource(earned=1, possible=2), resource("api", earned=1, possible=1)])
-    head = audit([resource(earned=2, possible=2)])
-    (tally,) = by_source(head, compare(base, head))
-    assert tally.source == MANIFESTS
-    assert (tally.before, tally.after) == (Score(earned=2, possible=3), Score(earned=2, possible=2))
-
-
-def test_a_source_that_is_new_has_no_score_before() -> None:
-    (tally,) = by_source(audit([resource()]), compare(audit(sources=()), audit([resource()])))
-    assert (tally.before, tally.after) == (None, Score(earned=1, possible=2))
+def test_a_source_has_the_sum_of_its_objects() -> None:
+    head = audit([resource(earned=1, possible=2), resource("api", earned=1, possible=1)])
+    assert by_source(head) == ((MANIFESTS, Score(earned=2, possible=3)),)

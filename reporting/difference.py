@@ -1,0 +1,34 @@
+"""What the difference of two scores is made of, in words and numbers of ours, the same in every report for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+from model.comparison import Comparison, Part
+from reporting.numbers import count, points
+
+PARTS: Mapping[Part, tuple[str, str]] = {
+    Part.INTRODUCED: ("finding", "introduced"),
+    Part.RESOLVED: ("finding", "resolved"),
+    Part.NEWLY_VISIBLE: ("finding", "newly visible"),
+    Part.UNCOMPARED: ("finding", "lost from sight"),
+    Part.COUNTED: ("finding", "that count on one side only"),
+    Part.ADDED: ("object", "added, apart from their findings"),
+    Part.REMOVED: ("object", "removed, apart from their findings"),
+    Part.JUDGED: ("object", "on which more is judged than before"),
+    Part.UNJUDGED: ("object", "on which less is judged than before"),
+}
+"""What is counted, and what became of it."""
+
+
+def pieces_of(comparison: Comparison) -> Iterator[str]:
+    """``5 findings resolved +7.1``; what changes nothing is left out."""
+    numbers = Counter(share.part for share in comparison.shares)
+    sums = dict.fromkeys(PARTS, Fraction())
+    for share in comparison.shares:
+        sums[share.part] += share.points
+    for part, (noun, what) in PARTS.items():
+        if sums[part]:
+            yield f"{count(numbers[part], noun)} {what} {points(sums[part])}"
