@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -65,7 +66,8 @@ class ScoreReport:
         words = ", ".join(f"{len(found):,} {what}" for what, found in kinds if found)
         if not words:
             return Markdown(""), ()
-        lines = [_object(what, each) for what, found in kinds for each in found]
+        told = Counter(_object(what, each) for what, found in kinds for each in found)
+        lines = [line if number == 1 else Markdown(f"{line}, {number:,} times") for line, number in told.items()]
         return Markdown(f"Objects: {words}"), (*lines[: self.detail.rows], *self._more(len(lines), "object"))
 
     def by_control(self) -> Iterator[Markdown]:

@@ -31,6 +31,7 @@ from verbs.outcome import Outcome, exit_code
 from verbs.policy import Settled, settle
 from verbs.sides import Sides, settle_sides
 from verbs.trees import Loading
+from verbs.untouched import untouched
 
 
 def scan(wanted: ScanSettings) -> int:
@@ -138,7 +139,12 @@ class _Run:
 
     def _compared(self, base: Audit, head: Audit) -> Comparison:
         comparison = compare(base, head)
-        return replace(comparison, policy_changes=self.settled.changes, policy_of=self.sides.policy)
+        return replace(
+            comparison,
+            untouched=untouched(comparison, self.sides),
+            policy_changes=self.settled.changes,
+            policy_of=self.sides.policy,
+        )
 
     def _scans(self, trees: Sequence[Tree]) -> list[Scan]:
         """All scanners at the same time, each over both sides: what is equal on both is judged once."""

@@ -138,3 +138,25 @@ def test_a_change_that_hides_nothing_passes(tmp_path: Path) -> None:
     run, document = judged(tmp_path, base, {"web/values-prod.yaml": "a: 2\n", "README.md": "x"})
     assert run.code == 0, run.err
     assert (document["verdict"], document["introduced"], document["resolved"]) == ("passed", [], [])
+
+
+BROKEN = '{{ fail "no" }}\n'
+
+
+@pytest.mark.tools
+def test_who_mends_a_chart_is_not_blocked_by_what_stood_in_it(tmp_path: Path) -> None:
+    base = {**WEB, "web/templates/web.yaml": BAD_TEMPLATE, "web/templates/broken.yaml": BROKEN}
+    run, document = judged(tmp_path, base, {"web/templates/broken.yaml": "# mended\n"})
+    assert run.code == 0, run.err
+    assert {row["control"] for row in document["newly_visible"]} >= {"privileged-container"}
+
+
+@pytest.mark.tools
+@pytest.mark.threat("S8")
+@pytest.mark.parametrize(
+    "change", [{"web/templates/web.yaml": BAD_TEMPLATE}, {"web/values.yaml": "image: a\nevil: true\n"}]
+)
+def test_who_mends_a_chart_is_blocked_by_what_is_made_worse_with_it(tmp_path: Path, change: Mapping[str, str]) -> None:
+    base = {**WEB, "web/templates/web.yaml": FLAGGED, "web/templates/broken.yaml": BROKEN}
+    run, _ = judged(tmp_path, base, {"web/templates/broken.yaml": "# mended\n", **change})
+    assert run.code == 1, run.err
