@@ -99,17 +99,31 @@ def _digests(value: dict[str, Json], names: Sequence[str], stems: Mapping[str, s
     return tuple(_sha256("".join(form)) for form in forms[: last + 1])
 
 
-def _without_literals(value: Json, literals: list[Json]) -> Json:
+def _without_literals(value: dict[str, Json], literals: list[Json]) -> dict[str, Json]:
     """The value without what its LITERAL fields say, which goes to ``literals``."""
-    if isinstance(value, dict):
-        kept: dict[str, Json] = {}
-        for key in sorted(value):
-            if key in LITERAL:
-                literals.append(value[key])
-            else:
-                kept[key] = _without_literals(value[key], literals)
-        return kept
-    return [_without_literals(item, literals) for item in value] if isinstance(value, list) else value
+    kept: dict[str, Json] = {}
+    for key in sorted(value):
+        item = value[key]
+        if key in LITERAL:
+            literals.append(item)
+        elif isinstance(item, dict):
+            kept[key] = _without_literals(item, literals)
+        elif isinstance(item, list):
+            kept[key] = _items_without_literals(item, literals)
+        else:
+            kept[key] = item
+    return kept
+
+
+def _items_without_literals(items: list[Json], literals: list[Json]) -> list[Json]:
+    return [
+        _without_literals(item, literals)
+        if isinstance(item, dict)
+        else _items_without_literals(item, literals)
+        if isinstance(item, list)
+        else item
+        for item in items
+    ]
 
 
 def _stemmed(text: str, stems: Mapping[str, str]) -> str:

@@ -37,21 +37,28 @@ LISTS: Final = (
 LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
-def find_pods(group: str, kind: str, value: Mapping[str, Json]) -> tuple[Pod, ...]:
-    """All pods of an object, their containers under keys unique in it."""
+def find_pods(group: str, kind: str, value: Mapping[str, Json], *, has_containers: bool = True) -> tuple[Pod, ...]:
+    """All pods of an object, their containers under keys unique in it.
+
+    ``has_containers``: whether anything in it is called so, which is quicker to see than a search to be done in vain.
+    """
     place = PLACES.get((group, kind))
     if place is not None and (pod := _dig(value, (*place, "spec"))):
         found = [((*place, "spec"), pod)]
-    elif kind in NO_PODS or group.endswith(NO_POD_GROUPS):
+    elif not has_containers or kind in NO_PODS or group.endswith(NO_POD_GROUPS):
         found = []
     else:
         found = sorted(_search(value), key=lambda each: tuple(f"{step:>9}" for step in each[0]))
+    if not found:
+        return ()
     keys = _Keys([spec for _, spec in found])
     return tuple(_pod(value, path, spec, keys) for path, spec in found)
 
 
 def _item_name(value: Mapping[str, Json], path: FieldPath) -> str:
     """The name of the innermost list item that holds a pod: ``worker`` of ``replicatedJobs``; empty without one."""
+    if int not in map(type, path):
+        return ""
     node: Json = dict(value)
     name = ""
     for step in path:

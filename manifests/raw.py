@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,10 +10,10 @@ from typing import Final
 
 from manifests.discovery import ManifestFile, Top
 from manifests.failures import failure
-from manifests.files import NotReadError, Reader, TooLargeError, TooMuchError
-from manifests.resources import Origin, Registry
+from manifests.files import FILES, NotReadError, Reader, TooLargeError, TooMuchError
+from manifests.resources import NoObject, Object, Origin, Registry, objects
 from manifests.text.compose import Budget
-from manifests.text.parse import parse
+from manifests.text.parse import Remark, parse
 from model.resource import Failure, Note, Resource, Stage
 
 KEYS: Final = tuple(
@@ -28,6 +29,19 @@ PLACEHOLDER: Final = re.compile(rb"\{\{|\{%")
 """Of Go templates, Jinja and their like."""
 RENDER: Final = "scan what it renders to, or exclude it in the configuration"
 OBJECT: Final = "give it apiVersion and kind, or exclude the file in the configuration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a file holds, whatever it is called."""
+
+    documents: tuple[tuple[Object | NoObject, ...], ...]
+    broken: tuple[Remark, ...]
+    odd: tuple[Remark, ...]
+
+
+CONTENTS: Final[dict[bytes, Content]] = {}
+"""By SHA-256, of this process: base and head are mostly the same. A file that says other things is another file."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,15 +99,17 @@ class RawReader:
             is_other = isinstance(error, TooLargeError) and not (error.may_be_more or is_expected(error.data))
             found.leave(_failure(file, source, None, error), expected=file.is_named or not is_other)
             return
+        if file.is_doubtful and not is_expected(data):
+            return
         if file.is_named or len(data) < LARGE or DISGUISE.search(data) or (b"apiVersion" in data and b"kind" in data):
             self._parse(file, data, Origin(source=source, path=file.reported), found)
 
     def _parse(self, file: ManifestFile, data: bytes, origin: Origin, found: RawManifests) -> None:
         meant = file.is_named or is_expected(data)
         expected = meant and not file.is_data
-        parsed = parse(data, self._budget)
+        content = self._content(data)
         is_template = PLACEHOLDER.search(data) is not None
-        for remark in parsed.broken if expected else parsed.broken[:1]:
+        for remark in content.broken if expected else content.broken[:1]:
             error = (
                 NotReadError(f"{remark.reason}; it seems to be a template", RENDER)
                 if is_template
@@ -101,9 +117,9 @@ class RawReader:
             )
             found.leave(_failure(file, origin.source, remark.line, error), expected=expected)
         before = len(found.resources)
-        for document in parsed.documents:
+        for document in content.documents:
             held = len(found.resources)
-            for each in self._registry.resources(document, origin):
+            for each in self._registry.placed(document, origin):
                 if isinstance(each, Resource):
                     found.resources.append(each)
                 elif each.half or meant:
@@ -111,7 +127,20 @@ class RawReader:
                     found.leave(_failure(file, origin.source, each.line, error), expected=expected)
             found.documents += len(found.resources) > held
         if len(found.resources) > before:
-            found.notes += [Note(path=file.reported, line=odd.line, reason=odd.reason) for odd in parsed.odd]
+            found.notes += [Note(path=file.reported, line=odd.line, reason=odd.reason) for odd in content.odd]
+
+    def _content(self, data: bytes) -> Content:
+        """What a file holds; one whose bytes have been read before, on whichever side, is not parsed again."""
+        key = hashlib.sha256(data).digest()
+        content = CONTENTS.get(key)
+        if content is None:
+            left = self._budget.left
+            parsed = parse(data, self._budget)
+            documents = tuple(tuple(objects(document)) for document in parsed.documents)
+            content = Content(documents=documents, broken=tuple(parsed.broken), odd=tuple(parsed.odd))
+            if self._budget.left == left and len(CONTENTS) < FILES:  # aliases count each time that they are read
+                CONTENTS[key] = content
+        return content
 
 
 def _failure(file: ManifestFile, source: str, line: int | None, error: NotReadError) -> Failure:

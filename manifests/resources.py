@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 import orjson
 
 from manifests.helm.provenance import Provenance
 from manifests.pods import find_pods
 from manifests.text.compose import Document
-from model.resource import Location, Precision, Resource, ResourceRef
-from model.values import FieldPath, Json, Mark, dig, mapping, text
+from model.record import record
+from model.resource import Location, Pod, Precision, Resource, ResourceRef
+from model.values import FieldPath, Json, Mark, mapping, text
 
 LIST: Final = "List"
 
@@ -46,12 +47,58 @@ class NoObject:
     """It has ``apiVersion`` or ``kind``: somebody meant it to be one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Piece:
+class _Piece(NamedTuple):
     value: Json
     marks: Mark
     path: FieldPath
     """From the root of the document."""
+
+
+@record(frozen=True, slots=True, kw_only=True, eq=False)
+class Object:
+    """A Kubernetes object as its document says it, wherever the document may stand."""
+
+    ref: ResourceRef
+    api_version: str
+    value: dict[str, Json]
+    marks: Mark
+    digest: str
+    pods: tuple[Pod, ...]
+    duplicate_keys: tuple[FieldPath, ...]
+
+
+def objects(document: Document) -> Iterator[Object | NoObject]:
+    """The objects of one document, in order. An empty document holds none."""
+    for piece in _flatten(document):
+        value = piece.value
+        if value is None:
+            continue
+        line = piece.marks.value_line
+        if not isinstance(value, dict):
+            yield NoObject(line=line, reason=f"a {_word(value)} is no Kubernetes object", half=False)
+        elif reason := _missing(value):
+            yield NoObject(line=line, reason=reason, half="apiVersion" in value or "kind" in value)
+        else:
+            yield _object(piece, value, document)
+
+
+def _object(piece: _Piece, value: dict[str, Json], document: Document) -> Object:
+    api_version, kind = text(value.get("apiVersion")), text(value.get("kind"))
+    group = api_version.rpartition("/")[0]
+    metadata = mapping(value.get("metadata"))
+    canonical = _canonical(value)
+    name = _name(metadata, "name") or _name(metadata, "generateName")
+    return Object(
+        ref=ResourceRef(group=group, kind=kind, namespace=_name(metadata, "namespace"), name=name),
+        api_version=api_version,
+        value=value,
+        marks=piece.marks,
+        digest=f"sha256:{hashlib.sha256(canonical).hexdigest()}",
+        pods=find_pods(group, kind, value, has_containers=b'"containers"' in canonical),
+        duplicate_keys=tuple(
+            [path[len(piece.path) :] for path in document.duplicate_keys if path[: len(piece.path)] == piece.path]
+        ),
+    )
 
 
 class Registry:
@@ -62,38 +109,29 @@ class Registry:
 
     def resources(self, document: Document, origin: Origin) -> Iterator[Resource | NoObject]:
         """The objects of one document, in order. An empty document holds none."""
-        for piece in _flatten(document):
-            value = piece.value
-            if value is None:
-                continue
-            if not isinstance(value, dict):
-                yield NoObject(
-                    line=_line(piece, origin), reason=f"a {_word(value)} is no Kubernetes object", half=False
-                )
-            elif reason := _missing(value):
-                half = "apiVersion" in value or "kind" in value
-                yield NoObject(line=_line(piece, origin), reason=reason, half=half)
-            else:
-                yield self._resource(piece, value, document, origin)
+        return self.placed(objects(document), origin)
 
-    def _resource(self, piece: _Piece, value: dict[str, Json], document: Document, origin: Origin) -> Resource:
-        api_version, kind = text(value.get("apiVersion")), text(value.get("kind"))
-        group = api_version.rpartition("/")[0]
-        ref = ResourceRef(group=group, kind=kind, namespace=_name(value, "namespace"), name=_object_name(value))
+    def placed(self, found: Iterable[Object | NoObject], origin: Origin) -> Iterator[Resource | NoObject]:
+        """The objects of one document as resources of a source; they share what does not depend on the place."""
+        for each in found:
+            if isinstance(each, Object):
+                yield self._resource(each, origin)
+            else:
+                yield replace(each, line=None) if origin.rendered else each
+
+    def _resource(self, found: Object, origin: Origin) -> Resource:
         return Resource(
-            id=self.unique(_identity(origin.source, ref)),
+            id=self.unique(_identity(origin.source, found.ref)),
             source=origin.source,
-            ref=ref,
-            api_version=api_version,
-            value=value,
-            marks=None if origin.rendered else piece.marks,
-            printed=origin.provenance.printed(piece.marks) if origin.provenance else None,
-            location=_location(piece, origin, kind),
-            digest=_digest(value),
-            pods=find_pods(group, kind, value),
-            duplicate_keys=tuple(
-                path[len(piece.path) :] for path in document.duplicate_keys if path[: len(piece.path)] == piece.path
-            ),
+            ref=found.ref,
+            api_version=found.api_version,
+            value=found.value,
+            marks=None if origin.rendered else found.marks,
+            printed=origin.provenance.printed(found.marks) if origin.provenance else None,
+            location=_location(found, origin),
+            digest=found.digest,
+            pods=found.pods,
+            duplicate_keys=found.duplicate_keys,
         )
 
     def unique(self, identity: str) -> str:
@@ -114,7 +152,7 @@ def _identity(source: str, ref: ResourceRef) -> str:
 
 def _flatten(document: Document) -> Iterator[_Piece]:
     """The document, or the items of the lists that it is made of."""
-    todo = [_Piece(value=document.value, marks=document.marks, path=())]
+    todo = [_Piece(document.value, document.marks, ())]
     while todo:
         piece = todo.pop()
         items = _items(piece.value)
@@ -140,7 +178,7 @@ def _item(piece: _Piece, index: int, item: Json) -> _Piece:
         item = {"apiVersion": whole["apiVersion"], "kind": kind, **item}
     marks = (piece.marks.children or {}).get("items", piece.marks)
     marks = (marks.children or {}).get(index, marks)
-    return _Piece(value=item, marks=marks, path=(*piece.path, "items", index))
+    return _Piece(item, marks, (*piece.path, "items", index))
 
 
 def _missing(value: Mapping[str, Json]) -> str | None:
@@ -157,33 +195,24 @@ def _word(value: Json) -> str:
     return "list" if isinstance(value, list) else "single value"
 
 
-def _name(value: Mapping[str, Json], key: str) -> str:
+def _name(metadata: Mapping[str, Json], key: str) -> str:
     """A name as written; Kubernetes refuses a number there, people still look for it."""
-    name = dig(dict(value), "metadata", key)
+    name = metadata.get(key)
     return str(name) if isinstance(name, (str, int, float)) and not isinstance(name, bool) else ""
 
 
-def _object_name(value: Mapping[str, Json]) -> str:
-    return _name(value, "name") or _name(value, "generateName")
-
-
-def _line(piece: _Piece, origin: Origin) -> int | None:
-    return None if origin.rendered else piece.marks.value_line
-
-
-def _location(piece: _Piece, origin: Origin, kind: str) -> Location:
-    start = origin.provenance.start(origin.path, piece.marks, kind) if origin.provenance else None
+def _location(found: Object, origin: Origin) -> Location:
+    marks = found.marks
+    start = origin.provenance.start(origin.path, marks, found.ref.kind) if origin.provenance else None
     if start:
         return start
     if origin.rendered:
         return Location(path=origin.path, line=1, column=1, precision=Precision.FILE)
-    marks = piece.marks
     return Location(path=origin.path, line=marks.value_line, column=marks.value_column, precision=Precision.RESOURCE)
 
 
-def _digest(value: Json) -> str:
+def _canonical(value: Json) -> bytes:
     try:
-        canonical = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # a lone surrogate, which is no text
-        canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-    return f"sha256:{hashlib.sha256(canonical).hexdigest()}"
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -52,7 +52,8 @@ def decode(data: bytes) -> str:
         raise Undecodable(data.count(b"\n", 0, error.start) + 1, f"the file is not valid {encoding}") from error
 
 
-SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
+SEPARATOR = re.compile(r"\n---(?=\s|\Z)")
+"""In the first line it separates nothing. The line break first: a literal is searched ten times as fast as ``^``."""
 ORDER_MARK = re.compile("^\ufeff", re.MULTILINE)
 OPENING = re.compile(r"\s*\{")
 
@@ -65,7 +66,7 @@ def chunks(text: str) -> Iterator[Chunk]:
         yield from _json_chunks(text, spans)
         return
     has_directives = text.startswith("%") or "\n%" in text
-    starts = [0] if has_directives else [0, *(match.start() for match in SEPARATOR.finditer(text))]
+    starts = [0] if has_directives else [0, *(match.start() + 1 for match in SEPARATOR.finditer(text))]
     places = _Places(text) if _breaks_oddly(text) else None
     line = 1
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
@@ -140,9 +141,14 @@ def _skip_blank(text: str, start: int) -> int:
 
 def _json_chunks(text: str, spans: list[tuple[int, int]]) -> Iterator[Chunk]:
     places = _Places(text)
+    is_odd = _breaks_oddly(text)
+    line, behind = 1, 0
     for start, end in spans:
         part, edits = _as_yaml(text[start:end])
-        yield Chunk(text=part, place=places.behind(start, edits))
+        line += text.count("\n", behind, start)
+        behind = start
+        is_whole = not (is_odd or edits) and text[start - 1 : start] in {"", "\n"}
+        yield Chunk(text=part, place=places.behind(start, edits), line=line if is_whole else None)
 
 
 def _as_yaml(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:

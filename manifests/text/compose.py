@@ -23,7 +23,7 @@ from yaml.events import (
 from manifests.text import scalars
 from manifests.text.chunks import Place, Position
 from manifests.text.scalars import Unreadable
-from model.values import FieldPath, Json, Mark
+from model.values import FieldPath, Json, Mark, Marks
 
 DEPTH: Final = 200
 ALIASES: Final = 10_000
@@ -41,7 +41,7 @@ NO_ANCHOR = "an alias names no anchor; quote a text that begins with '*'"
 """Without the name: it may be a password that somebody forgot to quote."""
 NO_KEY = "a key that is a mapping or a list is no key in JSON"
 
-Marks = Mapping[str | int, Mark]
+Children = dict[str | int, Mark] | Marks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +84,9 @@ class _Anchor:
         self.nodes = nodes
         self.height = 0
         self.value: Json = None
-        self.children: Marks | None = None
+        self.children: Children | None = None
 
-    def fill(self, value: Json, children: Marks | None, height: int, nodes: int) -> None:
+    def fill(self, value: Json, children: Children | None, height: int, nodes: int) -> None:
         self.value, self.children, self.height, self.nodes = value, children, height, nodes
         self.complete = True
 
@@ -109,7 +109,7 @@ class _List:
     def step(self) -> str | int:
         return len(self.value)
 
-    def add(self, value: Json, children: Marks | None, place: tuple[int, int]) -> Iterable[str]:
+    def add(self, value: Json, children: Children | None, place: tuple[int, int]) -> Iterable[str]:
         self.children[len(self.value)] = Mark(*place, *place, children)
         self.value.append(value)
         return ()
@@ -151,7 +151,7 @@ class _Mapping:
         self.step, self.merging = MERGE_KEY, True
         self.awaits_key = False
 
-    def add(self, value: Json, children: Marks | None, place: tuple[int, int]) -> Iterable[str]:
+    def add(self, value: Json, children: Children | None, place: tuple[int, int]) -> Iterable[str]:
         """Take the value of the last key, and say which keys have had another one."""
         self.awaits_key = True
         if self.merging:
@@ -164,7 +164,7 @@ class _Mapping:
         self.children[key] = Mark(*self._key_place, *place, children)
         return (key,) if seen else ()
 
-    def _merge(self, value: Json, children: Marks | None) -> Iterable[str]:
+    def _merge(self, value: Json, children: Children | None) -> Iterable[str]:
         """Of several mappings the first wins; over keys written before the merge they all win (goyaml.v2)."""
         if isinstance(value, list):
             parts = [(part, children[index].children if children else None) for index, part in enumerate(value)]
@@ -313,7 +313,7 @@ class Composer:
         if done.anchor is not None:
             done.anchor.fill(done.value, done.children, done.height, self._nodes - done.anchor.nodes)
 
-    def _attach(self, value: Json, children: Marks | None, place: tuple[int, int]) -> None:
+    def _attach(self, value: Json, children: Children | None, place: tuple[int, int]) -> None:
         self._nodes += 1
         if self._nodes > NODES:
             raise Unreadable(TOO_BIG)

@@ -13,7 +13,7 @@ import yaml
 from yaml._yaml import CParser
 from yaml.events import DocumentStartEvent
 
-from manifests.text import plain
+from manifests.text import ordinary_json, plain
 from manifests.text.chunks import Chunk, Position, Undecodable, chunks, decode
 from manifests.text.compose import Budget, Composer, Document, Refused
 from manifests.text.scalars import PREFIX, Unreadable
@@ -109,6 +109,8 @@ def _at_a_glance(chunk: Chunk) -> list[Document] | None:
     """The documents of an ordinary text; None for one that has to be looked at closely."""
     if chunk.line is None:
         return None
+    if (document := ordinary_json.document(chunk.text, chunk.line)) is not None:
+        return [document]
     try:
         return plain.documents(CParser(chunk.text).get_event, chunk.line)
     except (plain.NotOrdinary, Unreadable, yaml.YAMLError):

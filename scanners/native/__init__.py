@@ -41,7 +41,7 @@ from scanners.native import (
     volumes,
     workloads,
 )
-from scanners.native.engine import CHECKS, Neighbours, look
+from scanners.native.engine import CHECKS, Memory, Neighbours, look
 
 __all__ = ["NAME", "RULES", "TOOL", "TOPICS", "scan", "supports"]
 
@@ -94,10 +94,11 @@ def supports(resource: Resource) -> bool:  # noqa: ARG001 the Protocol's signatu
 def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
     """What our checks say about each object."""
     opinions: dict[Resource, Opinion] = {}
+    memory = Memory()
     context.progress(NAME, more=sum(len(scope.resources) for scope in scopes))
     for scope in scopes:
         neighbours = Neighbours.of(scope.resources, scope.kube_version or context.kube_version)
-        opinions |= {resource: look(resource, neighbours) for resource in scope.resources}
+        opinions |= {resource: look(resource, neighbours, memory) for resource in scope.resources}
         context.progress(NAME, done=len(scope.resources))
     return Scan(
         scanner=NAME,

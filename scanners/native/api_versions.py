@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from model.resource import Resource
-from scanners.native.engine import Flaw, Neighbours, Verdicts, survey
+from scanners.native.engine import Flaw, Verdicts, lone_survey
 from scanners.native.schemas import (
     Release,
     Schemas,
@@ -105,10 +105,10 @@ alpha versions the changelogs of 1.20, 1.21 and 1.23; for Endpoints and Componen
 PASSED: Verdicts = {DEPRECATED: (), REMOVED: ()}
 
 
-@survey(DEPRECATED, REMOVED)
-def api_versions(resource: Resource, neighbours: Neighbours) -> Verdicts:
+@lone_survey(DEPRECATED, REMOVED)
+def api_versions(resource: Resource, kube_version: str) -> Verdicts:
     """A version that is gone fails both: whoever follows one of the two controls learns of it."""
-    return _judged(resource.api_version, resource.ref.kind, neighbours.kube_version)
+    return _judged(resource.api_version, resource.ref.kind, kube_version)
 
 
 @lru_cache(maxsize=4096)

@@ -34,25 +34,25 @@ DANGEROUS = frozenset(
 RAW_PACKETS = frozenset({"ALL", "NET_RAW"})
 
 
-@container_check("capabilities-added")
+@container_check("capabilities-added", fields=("securityContext",))
 def capabilities_added(container: ContainerView) -> Flaws:
     """Outside of what the baseline standard allows."""
     return _added(container, lambda name: name not in BASELINE_CAPABILITIES, "is outside of the baseline standard")
 
 
-@container_check("capabilities-beyond-restricted")
+@container_check("capabilities-beyond-restricted", fields=("securityContext",))
 def capabilities_beyond_restricted(container: ContainerView) -> Flaws:
     """PSS restricted, second half of ``check_capabilities_restricted``."""
     return _added(container, lambda name: name not in RESTRICTED_CAPABILITIES, "is outside of the restricted standard")
 
 
-@container_check("dangerous-capabilities-added")
+@container_check("dangerous-capabilities-added", fields=("securityContext",))
 def dangerous_capabilities_added(container: ContainerView) -> Flaws:
     """Close to root on the node."""
     return _added(container, lambda name: plain_name(name) in DANGEROUS, "is close to root on the node")
 
 
-@container_check("net-raw-capability")
+@container_check("net-raw-capability", fields=("securityContext",))
 def net_raw_capability(container: ContainerView) -> Flaws:
     """Added; whether the default one is dropped is the concern of drop-all-capabilities."""
     return _added(container, lambda name: plain_name(name) in RAW_PACKETS, "lets it craft raw packets")

@@ -13,7 +13,7 @@ SSH_SERVER = re.compile(r"(?:^|[\s;&|(/])(?:sshd|dropbear)(?:\s|$)")
 SSH_PORT = 22
 
 
-@container_check("sudo-in-entrypoint")
+@container_check("sudo-in-entrypoint", fields=("command", "args"))
 def sudo_in_entrypoint(container: ContainerView) -> Flaws:
     """In the command or its arguments, a shell script in one of them included."""
     for steps, word in _words(container):
@@ -22,7 +22,7 @@ def sudo_in_entrypoint(container: ContainerView) -> Flaws:
             return
 
 
-@container_check("ssh-server-in-container")
+@container_check("ssh-server-in-container", fields=("command", "args", "ports"))
 def ssh_server_in_container(container: ContainerView) -> Flaws:
     """By its program, or by its port."""
     for steps, word in _words(container):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from model.resource import Resource
-from model.values import mapping, text
-from scanners.native.engine import Flaw, Flaws, object_check
+from model.values import Json, mapping, text
+from scanners.native.engine import Flaw, Verdicts, lone_survey
 from scanners.native.secrets import NAME, PASSWORD_NAME, PLACEHOLDER, SHAPES, is_secret
 
+SECRETS, SENSITIVE = "configmap-secrets", "configmap-sensitive-data"
 CONFIG_MAP = ("/ConfigMap",)
 MOST = 100_000
 """Characters of a value that are looked at."""
@@ -37,50 +38,69 @@ NOBODY = re.compile(
 """Reserved for documentation (RFC 2606), or names inside a network."""
 HASH = re.compile(r"\$(?:2[aby]|5|6|apr1|argon2(?:id|i|d)|y)\$[./A-Za-z0-9=,$+]{20}")
 """Formats of password hashes (crypt(5))."""
+SUSPECT_KEY = re.compile("auth|cook|cred|key|ma.{1,2}l|pass|phone|pwd|secret|token|user")
+"""Every key that NAME, PASSWORD_NAME or PERSONAL is about holds one of these, casefolded; ``i`` folds into several."""
+SUSPECT_TEXT = re.compile("[:=@$_]|A(?:[KS]IA|Iza)|-BEGIN|eyJ|glpat-|xox")
+"""Every value that SHAPES, SETTING, EMAIL or HASH is about holds one of these."""
 
 
-@object_check("configmap-secrets", kinds=CONFIG_MAP)
-def configmap_secrets(resource: Resource) -> Flaws:
-    """By the key, by the shape of the value, or by a setting in a file that the value is."""
-    for key, value in _entries(resource):
-        if found := _secret(key, value):
-            yield Flaw(("data", key), found)
+@lone_survey(SECRETS, SENSITIVE, kinds=CONFIG_MAP)
+def configmaps(resource: Resource, _: str) -> Verdicts:
+    """Secrets by the key, by the shape of the value, or by a setting in a file that the value is.
+
+    Sensitive data are user names, e-mail addresses, telephone numbers, and hashes of passwords.
+    """
+    secrets: list[Flaw] = []
+    personal: list[Flaw] = []
+    for key, value in _suspects(mapping(resource.value.get("data"))):
+        settings = tuple(_settings(key, value))
+        if found := _secret(key, value, settings):
+            secrets.append(Flaw(("data", key), found))
+        if found := _personal(key, value, settings):
+            personal.append(Flaw(("data", key), found))
+    return {SECRETS: secrets, SENSITIVE: personal}
 
 
-@object_check("configmap-sensitive-data", kinds=CONFIG_MAP)
-def configmap_sensitive_data(resource: Resource) -> Flaws:
-    """User names, e-mail addresses, telephone numbers, and hashes of passwords."""
-    for key, value in _entries(resource):
-        if found := _personal(key, value):
-            yield Flaw(("data", key), found)
+def _suspects(data: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """Keys with the beginning of their text, apart from what is plainly harmless; ``binaryData`` is nobody's to read.
+
+    Most entries are numbers and words: one look at all of them costs a tenth of all the patterns on each.
+    """
+    values = {key: text(value)[:MOST] for key, value in data.items()}
+    if not _is_suspect("\n".join(values), "\n".join(values.values())):
+        return
+    for key, value in values.items():
+        if _is_suspect(key, value):
+            yield key, value.strip()
 
 
-def _entries(resource: Resource) -> Iterator[tuple[str, str]]:
-    """Keys with the beginning of their text; ``binaryData`` is nobody's to read."""
-    for key, value in mapping(resource.value.get("data")).items():
-        yield key, text(value)[:MOST].strip()
+def _is_suspect(key: str, value: str) -> bool:
+    return bool(SUSPECT_TEXT.search(value) or SUSPECT_KEY.search(key.casefold()))
 
 
-def _secret(key: str, value: str) -> str | None:
+Settings = Sequence[tuple[str, str]]
+
+
+def _secret(key: str, value: str, settings: Settings) -> str | None:
     if "\n" not in value and is_secret(key, value):
         return f"holds a secret under the key {key[:60]}"
     if SHAPES.search(value):
         return f"holds a secret in the text of {key[:60]}"
-    for name, setting in _settings(key, value):
+    for name, setting in settings:
         is_password = PASSWORD_NAME.search(name) is not None
         if is_password or (NAME.search(name) and RANDOM.fullmatch(setting)):
             return f"holds a secret in the setting {name[:60]} of {key[:60]}"
     return None
 
 
-def _personal(key: str, value: str) -> str | None:
+def _personal(key: str, value: str, settings: Settings) -> str | None:
     if "\n" not in value and PERSONAL.search(key) and not PLACEHOLDER.match(value):
         return f"holds a person's data under the key {key[:60]}"
     if any(not NOBODY.search(found[0]) for found in EMAIL.finditer(value)):
         return f"holds an e-mail address in the text of {key[:60]}"
     if HASH.search(value):
         return f"holds the hash of a password in the text of {key[:60]}"
-    for name, _ in _settings(key, value):
+    for name, _ in settings:
         if PERSONAL.search(name):
             return f"holds a person's data in the setting {name[:60]} of {key[:60]}"
     return None

@@ -6,10 +6,13 @@ a survey says itself which of its controls it has judged. It knows nothing of ap
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar
+
+import orjson
 
 from model.finding import OBJECT, Finding, Opinion
 from model.resource import Container, Pod, Resource, ResourceRef
@@ -72,17 +75,17 @@ def _by_kind(neighbours: Neighbours) -> Mapping[str, Sequence[Resource]]:
     return kinds
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PodView:
-    """A pod as checks read it."""
+@dataclass(slots=True, eq=False)
+class Surroundings:
+    """A pod as checks of its containers read it: without its object and scope, so that equal pods have one verdict."""
 
     pod: Pod
-    resource: Resource
     spec: Mapping[str, Json]
     security: Mapping[str, Json]
     """``spec.securityContext``, empty where it is absent or no mapping."""
     annotations: Mapping[str, Json]
-    neighbours: Neighbours
+    kube_version: str
+    """As of ``Neighbours``."""
 
     def at(self, *steps: Step) -> FieldPath:
         """The path of a field of the pod spec."""
@@ -93,12 +96,20 @@ class PodView:
         return (*self.pod.metadata_path, *steps)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
+class PodView(Surroundings):
+    """A pod as its own checks read it."""
+
+    resource: Resource
+    neighbours: Neighbours
+
+
+@dataclass(slots=True, eq=False)
 class ContainerView:
     """A container as checks read it."""
 
     container: Container
-    pod: PodView
+    pod: Surroundings
     value: Mapping[str, Json]
     security: Mapping[str, Json]
     """``securityContext`` of the container alone."""
@@ -133,6 +144,8 @@ Flaws = Iterator[Flaw]
 Verdicts = Mapping[str, Sequence[Flaw]]
 """The controls that a survey has judged, each with its flaws; a control that is not in it has no verdict."""
 Survey = Callable[[Resource, Neighbours], Verdicts]
+LoneSurvey = Callable[[Resource, str], Verdicts]
+"""Sees the object and the Kubernetes version it is meant for, and no other object."""
 View = TypeVar("View", ContainerView, PodView, Resource)
 
 
@@ -145,8 +158,12 @@ class Checks:
     object: dict[str, Callable[[Resource], Flaws]] = field(default_factory=dict)
     surveys: dict[tuple[str, ...], Survey] = field(default_factory=dict)
     """By the controls that one look at the object may judge together."""
+    lone_surveys: dict[tuple[str, ...], LoneSurvey] = field(default_factory=dict)
+    """The same of looks at the object alone."""
     kinds: dict[str, frozenset[str]] = field(default_factory=dict)
     """``Kind`` or ``group/Kind`` by control, where a check of objects is about some kinds only."""
+    fields: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By control, where a check of containers finds something only in one that has one of these fields."""
 
     @property
     def ids(self) -> frozenset[str]:
@@ -156,15 +173,21 @@ class Checks:
     @property
     def surveyed(self) -> frozenset[str]:
         """Control ids that a survey may judge."""
-        return frozenset(control for controls in self.surveys for control in controls)
+        return frozenset(control for controls in (*self.surveys, *self.lone_surveys) for control in controls)
 
 
 CHECKS = Checks()
-NONE: frozenset[str] = frozenset()
 
 
-def container_check(control: str) -> Callable[[Callable[[ContainerView], Flaws]], Callable[[ContainerView], Flaws]]:
-    """Register a check of one container, whichever list of the pod it stands in."""
+def container_check(
+    control: str, *, fields: Iterable[str] = ()
+) -> Callable[[Callable[[ContainerView], Flaws]], Callable[[ContainerView], Flaws]]:
+    """Register a check of one container, whichever list of the pod it stands in.
+
+    ``fields``: without any of them the container passes, so that nobody needs to look.
+    """
+    if fields:
+        CHECKS.fields[control] = frozenset(fields)
     return _register(control, CHECKS.container)
 
 
@@ -193,6 +216,18 @@ def survey(*controls: str, kinds: Iterable[str] = ()) -> Callable[[Survey], Surv
     return register
 
 
+def lone_survey(*controls: str, kinds: Iterable[str] = ()) -> Callable[[LoneSurvey], LoneSurvey]:
+    """The same of a look that needs no other object: equal objects are looked at once."""
+
+    def register(look_at: LoneSurvey) -> LoneSurvey:
+        assert CHECKS.ids.isdisjoint(controls), f"{sorted(CHECKS.ids.intersection(controls))} have a check already"
+        CHECKS.lone_surveys[controls] = look_at
+        _restrict(controls[0], kinds)
+        return look_at
+
+    return register
+
+
 def _restrict(control: str, kinds: Iterable[str]) -> None:
     if kinds:
         CHECKS.kinds[control] = frozenset(kinds)
@@ -209,37 +244,121 @@ def _register(
     return register
 
 
-def look(resource: Resource, neighbours: Neighbours) -> Opinion:
-    """What all checks say about one object among the others of its scope."""
-    checks, surveys = _about(resource.ref.group, resource.ref.kind)
-    findings = _run(checks, resource, OBJECT)
+class Said(NamedTuple):
+    """What checks of an object alone have said."""
+
+    findings: tuple[Finding, ...]
+    judged: tuple[str, ...]
+    """Controls of surveys that have a verdict."""
+
+
+class SaidOfContainers(NamedTuple):
+    """What checks of the containers of one pod have said."""
+
+    findings: tuple[Finding, ...]
+    passed: Mapping[str, frozenset[str]]
+    """By ``Container.key``."""
+
+
+@dataclass(slots=True, eq=False)
+class Memory:
+    """What was said of equal objects and equal pods: most are the same in base and head, and many in environments."""
+
+    objects: dict[tuple[str, str, tuple[FieldPath, ...]], Said] = field(default_factory=dict)
+    """By Kubernetes version, digest, and keys that the digest does not show."""
+    pods: dict[tuple[str, FieldPath, tuple[str, ...], bytes], SaidOfContainers] = field(default_factory=dict)
+    """By Kubernetes version, path, keys of the containers, and digest of what their checks see."""
+
+
+def look(resource: Resource, neighbours: Neighbours, memory: Memory | None = None) -> Opinion:
+    """What all checks say about one object among the others of its scope; ``memory`` is that of one run."""
+    memory = memory or Memory()
+    said = _of_object(resource, neighbours.kube_version, memory)
+    findings = list(said.findings)
     pods = [_pod_view(pod, resource, neighbours) for pod in resource.pods]
     for pod in pods:
         findings += _run(_OF_PODS, pod, OBJECT)
-    judged = _survey(surveys, resource, neighbours, findings)
+    judged: list[str] = []
+    for look_at in _about(resource.ref.group, resource.ref.kind).surveys:
+        _take(look_at(resource, neighbours), findings, judged)
     failed = frozenset([finding.rule for finding in findings])
-    passed = {OBJECT: _rest("pod" if pods else "object", failed, judged)}
+    passed = {OBJECT: _rest("pod" if pods else "object", failed, (*said.judged, *judged))}
     for pod in pods:
-        for container in pod.pod.containers:
-            found = _run(_OF_CONTAINERS, _container_view(container, pod), container.key)
-            passed[container.key] = _rest("container", frozenset([finding.rule for finding in found]), NONE)
-            findings += found
+        of_containers = _of_containers(pod, memory)
+        findings += of_containers.findings
+        passed |= of_containers.passed
     return Opinion(findings=tuple(findings), passed=passed)
 
 
 _OF_PODS = CHECKS.pod.items()
-_OF_CONTAINERS = CHECKS.container.items()
+
+
+@lru_cache(maxsize=1024)
+def _about_containers(fields: frozenset[str]) -> Sequence[tuple[str, Callable[[ContainerView], Flaws]]]:
+    """The checks that may find something in a container with these fields."""
+    return tuple(
+        (control, check)
+        for control, check in CHECKS.container.items()
+        if control not in CHECKS.fields or not CHECKS.fields[control].isdisjoint(fields)
+    )
+
+
+class _About(NamedTuple):
+    """The checks and surveys that have anything to say about a kind; the others pass it, or are silent."""
+
+    checks: Sequence[tuple[str, Callable[[Resource], Flaws]]]
+    surveys: Sequence[Survey]
+    lone_surveys: Sequence[LoneSurvey]
 
 
 @cache
-def _about(group: str, kind: str) -> tuple[Sequence[tuple[str, Callable[[Resource], Flaws]]], Sequence[Survey]]:
-    """The checks and surveys of objects that have anything to say about a kind; the others pass it, or are silent."""
-
+def _about(group: str, kind: str) -> _About:
     def is_about(control: str) -> bool:
         return CHECKS.kinds.get(control) is None or not CHECKS.kinds[control].isdisjoint({kind, f"{group}/{kind}"})
 
-    checks = tuple((control, check) for control, check in CHECKS.object.items() if is_about(control))
-    return checks, tuple(look_at for controls, look_at in CHECKS.surveys.items() if is_about(controls[0]))
+    return _About(
+        tuple((control, check) for control, check in CHECKS.object.items() if is_about(control)),
+        tuple(look_at for controls, look_at in CHECKS.surveys.items() if is_about(controls[0])),
+        tuple(look_at for controls, look_at in CHECKS.lone_surveys.items() if is_about(controls[0])),
+    )
+
+
+def _of_object(resource: Resource, kube_version: str, memory: Memory) -> Said:
+    """What the checks that need nothing but the object say."""
+    key = (kube_version, resource.digest, resource.duplicate_keys)
+    said = memory.objects.get(key)
+    if said is None:
+        about = _about(resource.ref.group, resource.ref.kind)
+        findings, judged = _run(about.checks, resource, OBJECT), list[str]()
+        for look_at in about.lone_surveys:
+            _take(look_at(resource, kube_version), findings, judged)
+        said = memory.objects[key] = Said(tuple(findings), tuple(judged))
+    return said
+
+
+def _of_containers(pod: PodView, memory: Memory) -> SaidOfContainers:
+    """What the checks of all its containers say."""
+    containers = pod.pod.containers
+    try:
+        seen = hashlib.sha256(orjson.dumps((pod.spec, pod.annotations))).digest()
+    except orjson.JSONEncodeError:  # a lone surrogate, which is no text
+        return _look_at_containers(pod)
+    key = (pod.kube_version, pod.pod.path, tuple([container.key for container in containers]), seen)
+    said = memory.pods.get(key)
+    if said is None:
+        said = memory.pods[key] = _look_at_containers(pod)
+    return said
+
+
+def _look_at_containers(pod: Surroundings) -> SaidOfContainers:
+    findings: list[Finding] = []
+    passed: dict[str, frozenset[str]] = {}
+    for container in pod.pod.containers:
+        checks = _about_containers(frozenset(container.value))
+        found = _run(checks, _container_view(container, pod), container.key)
+        passed[container.key] = _rest("container", frozenset([finding.rule for finding in found]), ())
+        findings += found
+    return SaidOfContainers(tuple(findings), passed)
 
 
 def _run(checks: Iterable[tuple[str, Callable[[View], Flaws]]], view: View, subject: str) -> list[Finding]:
@@ -250,37 +369,31 @@ def _run(checks: Iterable[tuple[str, Callable[[View], Flaws]]], view: View, subj
     ]
 
 
-def _survey(
-    surveys: Iterable[Survey], resource: Resource, neighbours: Neighbours, findings: list[Finding]
-) -> frozenset[str]:
-    """Add what the surveys find; give the controls that they have judged."""
-    judged: list[str] = []
-    for look_at in surveys:
-        for control, flaws in look_at(resource, neighbours).items():
-            judged.append(control)
-            findings += [Finding(rule=control, field=flaw.path, message=flaw.message) for flaw in flaws]
-    return frozenset(judged)
+def _take(verdicts: Verdicts, findings: list[Finding], judged: list[str]) -> None:
+    """Add what a survey has found, and the controls that it has judged."""
+    for control, flaws in verdicts.items():
+        judged.append(control)
+        findings += [Finding(rule=control, field=flaw.path, message=flaw.message) for flaw in flaws]
 
 
 @cache
-def _rest(subject: str, failed: frozenset[str], judged: frozenset[str]) -> frozenset[str]:
+def _rest(subject: str, failed: frozenset[str], judged: tuple[str, ...]) -> frozenset[str]:
     """The checks of a kind of subject that did not fail; one set for all subjects with the same answer."""
     ran = {"container": (CHECKS.container,), "pod": (CHECKS.object, CHECKS.pod), "object": (CHECKS.object,)}[subject]
-    return (frozenset(control for checks in ran for control in checks) | judged) - failed
+    return frozenset(control for checks in ran for control in checks).union(judged) - failed
 
 
 def _pod_view(pod: Pod, resource: Resource, neighbours: Neighbours) -> PodView:
     return PodView(
-        pod=pod,
-        resource=resource,
-        spec=pod.spec,
-        security=mapping(pod.spec.get("securityContext")),
-        annotations=mapping(pod.metadata.get("annotations")),
-        neighbours=neighbours,
+        pod,
+        pod.spec,
+        mapping(pod.spec.get("securityContext")),
+        mapping(pod.metadata.get("annotations")),
+        neighbours.kube_version,
+        resource,
+        neighbours,
     )
 
 
-def _container_view(container: Container, pod: PodView) -> ContainerView:
-    return ContainerView(
-        container=container, pod=pod, value=container.value, security=mapping(container.value.get("securityContext"))
-    )
+def _container_view(container: Container, pod: Surroundings) -> ContainerView:
+    return ContainerView(container, pod, container.value, mapping(container.value.get("securityContext")))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from model.resource import Resource
 from model.values import Json, sequence
-from scanners.native.engine import Flaw, Neighbours, Verdicts, survey
+from scanners.native.engine import Flaw, Verdicts, lone_survey
 from scanners.native.hardening import Place, home, is_lost, likely, setting_for, shown
 from scanners.native.schemas import Node, Schemas, schemas_for, within
 
@@ -50,10 +50,10 @@ class Oddity(NamedTuple):
     """What stands there by the schema; None for a field that it does not have."""
 
 
-@survey(UNKNOWN, MISPLACED, TYPE)
-def fields(resource: Resource, neighbours: Neighbours) -> Verdicts:
+@lone_survey(UNKNOWN, MISPLACED, TYPE)
+def fields(resource: Resource, kube_version: str) -> Verdicts:
     """One walk through the object beside its schema."""
-    schemas = schemas_for(neighbours.kube_version)
+    schemas = schemas_for(kube_version)
     node = schemas.of(resource.api_version, resource.ref.kind)
     if node is None:
         return NO_VERDICT
@@ -79,7 +79,7 @@ def _oddities(root: Place) -> Iterator[Oddity]:
     places = [root]
     for place in places:
         known, inner = place.node.fields, place.node.inner
-        if known is None and inner is None:
+        if known is None and (inner is None or _are_plain(inner, place.value)):
             continue
         for step, value in _children(place.value):
             node = inner if known is None else known.get(step)
@@ -94,6 +94,13 @@ def _oddities(root: Place) -> Iterator[Oddity]:
                 places.append(Place(place, step, value, node))
             elif node.refuses is not None and value is not None and node.refuses(value):
                 yield Oddity(place, step, value, node)
+
+
+def _are_plain(node: Node, value: Json) -> bool:
+    """Whether all items of a list or map fit by their type alone, as labels and the data of a ConfigMap mostly do."""
+    if node.refuses is not None or node.fields is not None or node.inner is not None:
+        return False
+    return node.accepts.issuperset(map(type, value.values() if isinstance(value, dict) else sequence(value)))
 
 
 def _children(value: Json) -> Iterable[tuple[Any, Json]]:

@@ -9,7 +9,7 @@ from scanners.native.numbers import quantity
 RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 
-@container_check("requests-equal-limits")
+@container_check("requests-equal-limits", fields=("resources",))
 def requests_equal_limits(container: ContainerView) -> Flaws:
     """A limit without a request is a request as well; what is stated for the pod as a whole decides there.
 

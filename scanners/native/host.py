@@ -43,7 +43,7 @@ def host_aliases(pod: PodView) -> Flaws:
         yield Flaw(pod.at("hostAliases"), "overrides DNS with entries in /etc/hosts")
 
 
-@container_check("host-port")
+@container_check("host-port", fields=("ports",))
 def host_port(container: ContainerView) -> Flaws:
     """PSS baseline, ``check_hostPorts``: 0 is "none"."""
     for position, port in enumerate(sequence(container.value.get("ports"))):
@@ -51,7 +51,7 @@ def host_port(container: ContainerView) -> Flaws:
             yield Flaw(container.at("ports", position, "hostPort"), "binds a port of the node")
 
 
-@container_check("privileged-ports")
+@container_check("privileged-ports", fields=("ports",))
 def privileged_ports(container: ContainerView) -> Flaws:
     """Ports that ask for root or for NET_BIND_SERVICE."""
     for position, port in enumerate(sequence(container.value.get("ports"))):
@@ -60,7 +60,7 @@ def privileged_ports(container: ContainerView) -> Flaws:
             yield Flaw(container.at("ports", position, "containerPort"), f"listens on port {number}, below 1024")
 
 
-@container_check("probe-host")
+@container_check("probe-host", fields=(*PROBES, "lifecycle"))
 def probe_host(container: ContainerView) -> Flaws:
     """PSS baseline, ``check_hostProbesAndHostLifecycle``."""
     handlers: list[tuple[tuple[str, ...], Json]] = [((name,), container.value.get(name)) for name in PROBES]

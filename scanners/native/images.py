@@ -38,7 +38,7 @@ def image_pull_policy(container: ContainerView) -> Flaws:
     yield Flaw(container.at("imagePullPolicy"), "may run a copy of the image that lies on the node")
 
 
-@container_check("image-registry-deprecated")
+@container_check("image-registry-deprecated", fields=("image",))
 def image_registry_deprecated(container: ContainerView) -> Flaws:
     """Frozen in April 2023."""
     if _image(container).startswith(DEPRECATED_REGISTRIES):

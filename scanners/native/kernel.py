@@ -82,7 +82,7 @@ def selinux_custom_options(container: ContainerView) -> Flaws:
                 yield Flaw((*path, name), f"sets an SELinux {name}")
 
 
-@container_check("proc-mount-unmasked")
+@container_check("proc-mount-unmasked", fields=("securityContext",))
 def proc_mount_unmasked(container: ContainerView) -> Flaws:
     """PSS restricted, ``check_procMount_restricted``: in a pod with user namespaces, too."""
     if container.security.get("procMount") not in (None, "", "Default"):

@@ -18,7 +18,7 @@ PROTOCOLS = (None, "", "TCP", "UDP", "SCTP")
 """TCP where nothing is said."""
 
 
-@container_check("container-ports")
+@container_check("container-ports", fields=("ports",))
 def container_ports(container: ContainerView) -> Flaws:
     """As ``ValidateContainerPorts`` in Kubernetes; and of two ports of a name in one pod, a Service finds the first."""
     own: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
 
 
-@container_check("privileged-container")
+@container_check("privileged-container", fields=("securityContext",))
 def privileged_container(container: ContainerView) -> Flaws:
     """PSS baseline, ``check_privileged``."""
     if container.security.get("privileged") is True:

@@ -22,7 +22,7 @@ def liveness_probe(container: ContainerView) -> Flaws:
     return _missing(container, "livenessProbe", "has no liveness probe")
 
 
-@container_check("probes-identical")
+@container_check("probes-identical", fields=("livenessProbe",))
 def probes_identical(container: ContainerView) -> Flaws:
     """The same request at the same times."""
     liveness, readiness = container.value.get("livenessProbe"), container.value.get("readinessProbe")

@@ -78,7 +78,7 @@ def _images(pod: PodView) -> Iterator[tuple[tuple[Step, ...], str]]:
         yield (*container.path, "image"), text(container.value.get("image")).partition("@")[0]
 
 
-@container_check("git-sync-code-injection")
+@container_check("git-sync-code-injection", fields=("env", "command", "args"))
 def git_sync_code_injection(container: ContainerView) -> Flaws:
     """A command in its settings, or a repository that others choose or can answer for; a branch is what it is for.
 

@@ -42,7 +42,7 @@ def _decoded(value: str) -> str:
         return value
 
 
-@container_check("secrets-as-env")
+@container_check("secrets-as-env", fields=("env", "envFrom"))
 def secrets_as_env(container: ContainerView) -> Flaws:
     """One key of a Secret, or all of them."""
     for position, entry in enumerate(sequence(container.value.get("env"))):

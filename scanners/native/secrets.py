@@ -34,7 +34,7 @@ MOST = 20_000
 """Characters of a value that are looked at."""
 
 
-@container_check("secrets-in-env")
+@container_check("secrets-in-env", fields=("env",))
 def secrets_in_env(container: ContainerView) -> Flaws:
     """By the name of the variable or the shape of its literal value; references and placeholders are silent."""
     for position, entry in enumerate(sequence(container.value.get("env"))):
@@ -51,7 +51,7 @@ def is_secret(name: str, value: str) -> bool:
     return bool(PASSWORD_NAME.search(name) or (NAME.search(name) and not SHORT_NUMBER.match(value)))
 
 
-@container_check("duplicate-env-var")
+@container_check("duplicate-env-var", fields=("env",))
 def duplicate_env_var(container: ContainerView) -> Flaws:
     """Of two variables of a name the later one counts."""
     seen: set[str] = set()

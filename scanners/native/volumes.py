@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from model.values import Json, mapping, sequence, text
-from scanners.native.engine import ContainerView, Flaw, Flaws, PodView, container_check, pod_check
+from scanners.native.engine import ContainerView, Flaw, Flaws, PodView, Surroundings, container_check, pod_check
 
 RESTRICTED_TYPES = frozenset(
     [
@@ -134,10 +134,10 @@ def cloud_credentials_mount(pod: PodView) -> Flaws:
             yield Flaw(pod.at(*steps), f"mounts {path[:80]}, where a node of a cloud keeps its access")
 
 
-@container_check("subpath-symlink-escape")
+@container_check("subpath-symlink-escape", fields=("volumeMounts",))
 def subpath_symlink_escape(container: ContainerView) -> Flaws:
     """Only where the cluster's kubelets may be old, and of volumes that can be written."""
-    version = VERSION.match(container.pod.neighbours.kube_version)
+    version = VERSION.match(container.pod.kube_version)
     if version is None or (int(version[1]), int(version[2])) >= FIXED_SUBPATH:
         return
     harmless = _names_of_read_only_volumes(container.pod)
@@ -149,7 +149,7 @@ def subpath_symlink_escape(container: ContainerView) -> Flaws:
                 yield Flaw(path, "mounts a part of a volume, which CVE-2021-25741 leads out of")
 
 
-def _names_of_read_only_volumes(pod: PodView) -> set[str]:
+def _names_of_read_only_volumes(pod: Surroundings) -> set[str]:
     volumes = [mapping(volume) for volume in sequence(pod.spec.get("volumes"))]
     return {
         text(volume.get("name")) for volume in volumes if any(volume.get(kind) is not None for kind in READ_ONLY_TYPES)
