@@ -17,8 +17,9 @@ RUN ["python3", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version
      "--only-binary", ":all:", "--no-deps", "--target", "/packages", "--requirement", "/requirements.txt"]
 
 FROM ${PYTHON_IMAGE}
-# GitHub starts container actions as root with the workspace mounted: no USER and no WORKDIR here. process.py starts
-# every child as nobody (65534) in a folder of its own.
+# GitHub starts container actions as root with the workspace mounted: no USER and no WORKDIR here. process/ starts
+# every scanner as nobody (65534) in a folder of its own. git reads the base; its version is the base image's.
+RUN ["sh", "-c", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates git && rm -rf /var/lib/apt/lists/*"]
 COPY --from=tools /opt/hardening-gate/tools/ /opt/hardening-gate/tools/
 COPY --from=packages /packages/ /opt/hardening-gate/packages/
 COPY . /action/

@@ -24,11 +24,11 @@ from manifests.load import LoadRequest, load
 from model.audit import Audit, ResultStatus
 from model.finding import Drop, Opinion, Scan
 from model.policy import Policy
-from model.resource import SourceKind, Tree
+from model.resource import Resource, SourceKind, Tree
 from process import End, Finished, Sandbox
 from scanners.base import ScanContext, scopes_of
 from scanners.registry import SCANNERS
-from scanners.trivy import CRASHED
+from scanners.trivy import CRASHED, CRASHING_FILE, is_about
 from toolbox import Toolbox
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,15 +44,16 @@ class Reported:
         """Count what one child printed; a report in which a check crashed is asked for again in parts."""
         scanner = Path(words[0]).name
         count = COUNTERS.get(scanner)
-        if count is None or finished.end is not End.EXITED or CRASHED in finished.stderr:
+        silent = any(CRASHED in line and CRASHING_FILE not in line for line in finished.stderr.splitlines())
+        if count is None or finished.end is not End.EXITED or silent:
             return
         try:
-            self.counts[scanner] += sum(1 for _ in count(json.loads(finished.stdout)))
+            self.counts[scanner] += sum(1 for _ in count(json.loads(finished.stdout), Path(words[-1])))
         except ValueError:
             return  # no report at all, such as the answer to --version
 
 
-def _polaris(report: Any) -> Iterator[object]:  # noqa: ANN401 JSON of somebody else
+def _polaris(report: Any, _: Path) -> Iterator[object]:  # noqa: ANN401 JSON of somebody else
     todo = [report]
     while todo:
         node = todo.pop()
@@ -62,19 +63,22 @@ def _polaris(report: Any) -> Iterator[object]:  # noqa: ANN401 JSON of somebody 
             todo += node.values() if isinstance(node, dict) else node
 
 
-def _kube_score(report: Any) -> Iterator[object]:  # noqa: ANN401 JSON of somebody else
+def _kube_score(report: Any, _: Path) -> Iterator[object]:  # noqa: ANN401 JSON of somebody else
     for row in report or ():
         for check in row["checks"]:
             if not check["skipped"] and check["grade"] in {1, 5}:
                 yield from check["comments"] or (None,)
 
 
-def _trivy(report: Any) -> Iterator[object]:  # noqa: ANN401 JSON of somebody else
+def _trivy(report: Any, folder: Path) -> Iterator[object]:  # noqa: ANN401 JSON of somebody else
+    """Trivy applies every check of a run to all of its objects: what is about another kind of object does not count."""
     for target in report.get("Results") or ():
-        yield from (row for row in target.get("Misconfigurations") or () if row["Status"] == "FAIL")
+        value = json.loads((folder / target["Target"]).read_text(encoding="utf-8").partition("\n")[2])
+        rules = (row["ID"] for row in target.get("Misconfigurations") or () if row["Status"] == "FAIL")
+        yield from (rule for rule in rules if is_about(value, rule))
 
 
-COUNTERS: Mapping[str, Callable[[Any], Iterator[object]]] = {
+COUNTERS: Mapping[str, Callable[[Any, Path], Iterator[object]]] = {
     "polaris": _polaris,
     "kube-score": _kube_score,
     "trivy": _trivy,
@@ -110,10 +114,10 @@ class _Told:
     all: Counter[str] = field(default_factory=Counter)
     unseen: Counter[str] = field(default_factory=Counter)
     """Findings that are nobody's witness: these, at least, must be among the dropped."""
-    by_copy: dict[str, int] = field(default_factory=dict)
+    by_copy: dict[object, int] = field(default_factory=dict)
     """Findings by the copy that the scanner looked at."""
 
-    def add(self, opinion: Opinion, witnesses: Collection[str], copy: str) -> None:
+    def add(self, opinion: Opinion, witnesses: Collection[str], copy: object) -> None:
         """One object; ``witnesses`` are the rules that testify against it."""
         rules = Counter(finding.rule for finding in opinion.findings)
         early = _count(opinion.drops)
@@ -139,11 +143,24 @@ def weigh(tree: Tree, scans: Sequence[Scan], audit: Audit, reported: Reported) -
                 if witness.scanner == scan.scanner and witness.verdict is ResultStatus.FAILED:
                     witnesses[result.resource].add(witness.rule)
         told = _Told()
+        copies = dict(_copies(tree, scan.scanner))
         for resource in tree.resources:
             if resource in scan.opinions:
-                copy = resource.digest if scan.scanner == "trivy" else resource.id
-                told.add(scan.opinions[resource], witnesses[resource.id], copy)
+                told.add(scan.opinions[resource], witnesses[resource.id], copies[resource])
         yield _balance(scan, told, _count(d for d in audit.coverage.drops if d.scanner == scan.scanner), reported)
+
+
+def _copies(tree: Tree, scanner: str) -> Iterator[tuple[Resource, object]]:
+    """What the scanner looked at in place of each object: equal objects once, or those of equal scopes."""
+    for scope in scopes_of(tree):
+        seen = [resource for resource in scope.resources if SCANNERS[scanner].supports(resource)]
+        places = {resource: (str(resource.ref), resource.digest) for resource in seen}
+        whole = tuple(sorted(places.values()))
+        times: Counter[object] = Counter()
+        for resource, place in places.items():
+            times[place] += 1
+            names = {"native": resource.id, "trivy": resource.digest}
+            yield resource, names.get(scanner, (whole, place, times[place]))
 
 
 def _balance(scan: Scan, told: _Told, dropped: Counter[str], reported: Reported) -> Balance:

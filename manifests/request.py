@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cache import Cache
 from model.progress import Progress, unseen
 from model.sources import SourceEntry
 
@@ -37,6 +38,11 @@ class LoadRequest:
     """Sources that the configuration lists, relative to the root."""
     entries_only: bool = False
     """Whether nothing but ``entries`` is a source; what else is found is listed as excluded."""
+    kept: frozenset[str] = frozenset()
+    """Folders of charts and kustomizations that stand for themselves, even where another one builds on them now: what
+    base has scanned as a source stays one."""
+    apart: frozenset[str] = frozenset()
+    """Folders that hold another repository's files: they are named, and passed over."""
     values: tuple[ChartValues, ...] = ()
     """Of the command line; for its charts they count in place of the environments of ``entries``."""
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -54,5 +60,7 @@ class LoadRequest:
     """Charts rendered at the same time."""
     timeout: float = 60.0
     """Seconds for one chart or kustomization."""
+    cache: Cache = field(default_factory=Cache)
+    """What was rendered before is not rendered again; one for both sides."""
     progress: Progress = unseen
     """Told how many files and charts there are, and how many are done."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from cache import Cache
 from model.finding import Scan
 from model.progress import Progress, unseen
 from model.resource import Resource, Tree
@@ -47,6 +48,8 @@ class ScanContext:
     """Seconds for one start of the scanner."""
     jobs: int = 2
     """How many children may run at the same time."""
+    cache: Cache = field(default_factory=Cache)
+    """What was judged before is not judged again."""
     progress: Progress = unseen
     """Told, under the scanner's name, how many objects it is to look at and has looked at."""
 

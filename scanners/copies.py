@@ -153,5 +153,9 @@ def _unused_mark(text: str) -> str:
 
 
 def _dump(value: Json) -> str:
-    """JSON on one line that every YAML reader takes: YAML knows no surrogates, and breaks lines at U+2028."""
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+    """JSON on one line that every YAML reader takes: YAML knows no surrogates, and breaks lines at U+2028.
+
+    Sorted: equal objects have equal copies, whichever key is written first.
+    """
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -12,16 +12,8 @@ from model.resource import ContainerKind, Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
 from scanners.copies import INSPECTED, Copy, Identity, write_copies
-from scanners.runs import (
-    Answer,
-    UnusableReport,
-    answer,
-    look_at_all,
-    look_without_offenders,
-    not_shown,
-    read_report,
-    strays,
-)
+from scanners.remembering import judge, pieces_of
+from scanners.runs import Answer, Judged, UnusableReport, look_without_offenders, not_shown, read_report, strays
 from scanners.sharing import share
 
 NAME: str = "kube-score"
@@ -74,19 +66,20 @@ def supports(resource: Resource) -> bool:
 
 
 def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
-    """Small scopes share a start, several starts at a time."""
-    starts = tuple(share(scopes, supports))
-    return answer(NAME, context, look_at_all(NAME, context, starts, lambda copies: _scan_copies(copies, context), len))
+    """Small scopes share a start, several starts at a time; equal ones are looked at once."""
+    command = _command(Path(NAME), context.kube_version, ())
+    supported = (filter(supports, scope.resources) for scope in scopes)
+    pieces = pieces_of(NAME, context, command, __file__, supported)
+    return judge(NAME, context, pieces, share, lambda copies: _scan_copies(copies, context))
 
 
 def _scan_copies(copies: Sequence[Copy], context: ScanContext) -> Answer:
     checks, offenders = look_without_offenders(copies, lambda some: _parse(_run(some, context)))
     ours = {copy.identity for copy in copies}
     return Answer(
-        opinions={copy.resource: _opinion(copy, checks[copy.identity]) for copy in copies if copy.identity in checks},
+        judged={copy.resource: _judged(copy, checks[copy.identity]) for copy in copies if copy.identity in checks},
         missing={copy.resource: not_shown(NAME, offenders, copy) for copy in copies if copy.identity not in checks},
         strays=strays(NAME, (rule for identity in checks.keys() - ours for rule in _failing(checks[identity]))),
-        raw_findings=sum(len(_failing(rows)) for rows in checks.values()),
     )
 
 
@@ -140,6 +133,10 @@ def _parse(report: Any) -> dict[Identity, list[Check]]:  # noqa: ANN401 JSON of 
 def _failing(checks: Sequence[Check]) -> list[str]:
     """Rules that failed, once for each comment that says where."""
     return [rule for rule, grade, comments in checks if grade in GRADES for _ in comments or (None,)]
+
+
+def _judged(copy: Copy, checks: Sequence[Check]) -> Judged:
+    return Judged(opinion=_opinion(copy, checks), raw_findings=len(_failing(checks)))
 
 
 def _opinion(copy: Copy, checks: Sequence[Check]) -> Opinion:

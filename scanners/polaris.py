@@ -12,16 +12,8 @@ from model.resource import Resource
 from process import Limits
 from scanners.base import ScanContext, Scope
 from scanners.copies import Copy, Identity, write_copies
-from scanners.runs import (
-    Answer,
-    UnusableReport,
-    answer,
-    look_at_all,
-    look_without_offenders,
-    not_shown,
-    read_report,
-    strays,
-)
+from scanners.remembering import judge, pieces_of
+from scanners.runs import GO, Answer, Judged, UnusableReport, look_without_offenders, not_shown, read_report, strays
 from scanners.sharing import share
 
 NAME: str = "polaris"
@@ -40,21 +32,20 @@ def supports(resource: Resource) -> bool:  # noqa: ARG001 the Protocol's signatu
 
 
 def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
-    """Small scopes share a start, several starts at a time."""
-    starts = tuple(share(scopes, supports))
-    return answer(NAME, context, look_at_all(NAME, context, starts, lambda copies: _scan_copies(copies, context), len))
+    """Small scopes share a start, several starts at a time; equal ones are looked at once."""
+    command = _command(Path(NAME), Path("objects"))
+    supported = (filter(supports, scope.resources) for scope in scopes)
+    pieces = pieces_of(NAME, context, command, __file__, supported)
+    return judge(NAME, context, pieces, share, lambda copies: _scan_copies(copies, context))
 
 
 def _scan_copies(copies: Sequence[Copy], context: ScanContext) -> Answer:
     verdicts, offenders = look_without_offenders(copies, lambda some: _parse(_run(some, context)))
     ours = {copy.identity for copy in copies}
     return Answer(
-        opinions={
-            copy.resource: _opinion(copy, verdicts[copy.identity]) for copy in copies if copy.identity in verdicts
-        },
+        judged={copy.resource: _judged(copy, verdicts[copy.identity]) for copy in copies if copy.identity in verdicts},
         missing={copy.resource: not_shown(NAME, offenders, copy) for copy in copies if copy.identity not in verdicts},
         strays=strays(NAME, (rule for identity in verdicts.keys() - ours for rule in _failing(verdicts[identity]))),
-        raw_findings=sum(len(_failing(rows)) for rows in verdicts.values()),
     )
 
 
@@ -67,6 +58,7 @@ def _run(copies: Sequence[Copy], context: ScanContext) -> Any:  # noqa: ANN401 J
             _command(context.toolbox.path(NAME), objects),
             cwd=folder,
             limits=Limits(seconds=context.timeout),
+            environment=GO,
             about=copies[0].resource.source,
         )
     return read_report(NAME, finished)
@@ -107,6 +99,10 @@ def _failing(verdicts: Sequence[Verdict]) -> list[str]:
 def _verdicts(container: str, results: Mapping[str, Any] | None) -> Iterator[Verdict]:
     for rule, result in sorted((results or {}).items()):
         yield container, rule, bool(result["Success"]), str(result["Message"]), str(result["Severity"])
+
+
+def _judged(copy: Copy, verdicts: Sequence[Verdict]) -> Judged:
+    return Judged(opinion=_opinion(copy, verdicts), raw_findings=len(_failing(verdicts)))
 
 
 def _opinion(copy: Copy, verdicts: Sequence[Verdict]) -> Opinion:

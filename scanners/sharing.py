@@ -6,44 +6,42 @@ scopes apart. Bounded, since such scanners cost more than their input grows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from model.resource import Resource
 from model.values import dig, text
-from scanners.base import Scope
-from scanners.copies import Copy, make_copies
+from scanners.copies import make_copies
+from scanners.pieces import Piece, Start
 
 SHARED: Final = 150
 """Objects of one start; a scope with more has one of its own."""
 
 
-def share(scopes: Sequence[Scope], supports: Callable[[Resource], bool]) -> Iterator[tuple[Copy, ...]]:
-    """The copies of each start."""
-    for together in _together(scopes, supports):
+def share(scopes: Sequence[Piece]) -> Iterator[Start]:
+    """The starts that they need: each scope is in one."""
+    for together in _together(scopes):
         if len(together) == 1:
-            yield make_copies(together[0])
+            yield Start(pieces=(together[0],), copies=make_copies(together[0].resources))
         else:
-            rooms = (make_copies(resources, room) for room, resources in enumerate(together, 1))
-            yield tuple(copy for copies in rooms for copy in copies)
+            rooms = (make_copies(piece.resources, room) for room, piece in enumerate(together, 1))
+            yield Start(pieces=tuple(together), copies=tuple(copy for copies in rooms for copy in copies))
 
 
-def _together(scopes: Sequence[Scope], supports: Callable[[Resource], bool]) -> Iterator[list[list[Resource]]]:
+def _together(scopes: Sequence[Piece]) -> Iterator[list[Piece]]:
     """Neighbouring scopes, as many as fit and cannot take each other's cluster roles for their own."""
-    start: list[list[Resource]] = []
+    start: list[Piece] = []
     defined: set[str] = set()
     named: set[str] = set()
     size = 0
     for scope in scopes:
-        resources = [resource for resource in scope.resources if supports(resource)]
-        if not resources:
-            continue
+        resources = scope.resources
         own, others = _roles(resources), _bound(resources)
         clash = own & (defined | named) or others & defined
         if start and (clash or size + len(resources) > SHARED):
             yield start
             start, defined, named, size = [], set(), set(), 0
-        start.append(resources)
+        start.append(scope)
         defined |= own
         named |= others
         size += len(resources)

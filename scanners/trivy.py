@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from model.finding import OBJECT, Drop, Finding, Missing, Opinion, Scan
+from model.finding import OBJECT, Drop, Finding, Opinion, Scan
 from model.resource import Resource
-from model.values import mapping
+from model.values import Json, mapping, text
 from process import Finished, Limits
 from scanners.base import ScanContext, Scope
 from scanners.copies import INSPECTED, Copy, make_copies, write_copies
-from scanners.runs import (
-    Answer,
-    UnusableReport,
-    answer,
-    look_at_all,
-    look_without_offenders,
-    not_shown,
-    read_report,
-    strays,
-)
+from scanners.pieces import Piece, Start
+from scanners.remembering import judge, pieces_of
+from scanners.runs import GO, Answer, Judged, UnusableReport, look_without_offenders, not_shown, read_report, strays
 
 NAME: str = "trivy"
 TOOL: str | None = "trivy"
 BATCH = 200
 """Documents for one start: larger ones are no faster, and take more memory (200: 310 MiB, 800: 850 MiB)."""
+FEWEST = 48
+"""Documents of a start that runs beside others: 30 take as long as the start itself."""
 
 _POD_BEARERS = frozenset(
     {
@@ -65,9 +59,7 @@ SELECTS: Mapping[str, frozenset[str]] = {
     **{f"KCV-{number:04}": frozenset({"nodeinfo"}) for number in range(48, 93)},
 }
 """Kinds that switch a check on, for the whole run (trivy-checks, ``input.selector``); other ids always run."""
-OTHER_KIND = "Trivy chose the check for another object of the same run; it is not about this kind"
 TWICE = "Trivy reports the same twice"
-ENDED = "the check crashes on such an object, and what it says depends on the other objects of the run"
 BLINDED = "a container has a securityContext that is no mapping: Trivy passes such a container on every check"
 JOINED = "Trivy reports a host port at every container of the pod, not only at the one that has it"
 
@@ -79,6 +71,10 @@ _SECRET = re.compile(
 )
 CRASHED = "Error occurred while applying rule from check"
 """In Trivy's log: that check is silent about every object of the run."""
+LEFT_OUT = " bytes left out]"
+"""In a log that is too long to be kept whole (``process/watching.py``): a crash may have stood there."""
+CRASHING_FILE = "/configMap_with_secrets.rego"
+"""Names CRASHING there."""
 SPLITS = 32
 """How often a batch in which a check crashed may be split; where it is still silent then, it has not judged."""
 
@@ -89,7 +85,7 @@ HARMLESS = re.compile(r"[^{}\n]{1,300}")
 CONTAINER = re.compile(r"^[Cc]ontainer [\"']?(?P<name>[^\"'\s]+?)[\"']? (?:of|in) ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Verdict:
     """One row of Trivy's report."""
 
@@ -102,28 +98,41 @@ class Verdict:
     severity: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a run says of one file."""
+
+    verdicts: Sequence[Verdict]
+    whole: bool
+    """Whether no check was silent that may have been expected to speak."""
+
+
 def supports(resource: Resource) -> bool:  # noqa: ARG001 the Protocol's signature
     """Trivy takes every document with apiVersion, kind and metadata; in the copy all have them."""
     return True
 
 
 def scan(scopes: Sequence[Scope], context: ScanContext) -> Scan:
-    """All scopes together: Trivy never looks across objects."""
-    alike: dict[str, list[Resource]] = defaultdict(list)
-    for scope in scopes:
-        for resource in scope.resources:
-            alike[resource.digest].append(resource)
-    copies = [
-        replace(make_copies(equals[:1])[0], file=f"o{number:06}.yaml")
-        for number, equals in enumerate(alike.values(), 1)
-    ]
-    looked_at = [copy for copy in copies if not _is_blinding(copy)]
-    groups = [[copy for copy in looked_at if _ends_a_check(copy) is ends] for ends in (False, True)]
-    batches = [group[start : start + BATCH] for group in groups for start in range(0, len(group), BATCH)]
-    blinding = {copy: BLINDED for copy in copies if _is_blinding(copy)}
-    unseen = {equal: not_shown(NAME, blinding, copy) for copy in blinding for equal in alike[copy.resource.digest]}
-    parts = look_at_all(NAME, context, batches, lambda batch: _scan_batch(batch, alike, context), len)
-    return answer(NAME, context, [*parts, Answer(opinions={}, missing=unseen, raw_findings=0)])
+    """Object by object: Trivy never looks across them, and equal ones are looked at once."""
+    command = _command(Path(NAME), Path("cache"), context.kube_version, Path("objects"))
+    each = ((resource,) for scope in scopes for resource in scope.resources)
+    pieces = pieces_of(NAME, context, command, __file__, each)
+    return judge(
+        NAME, context, pieces, lambda new: _batches(new, context.jobs), lambda copies: _scan_batch(copies, context)
+    )
+
+
+def _batches(pieces: Sequence[Piece], jobs: int) -> Iterator[Start]:
+    """As many as can run at the same time, more where one would be too large; apart those on which a check ends."""
+    made = [(piece, copy) for piece in pieces for copy in make_copies(piece.resources)]
+    for ends in (False, True):
+        group = [(piece, copy) for piece, copy in made if _ends_a_check(copy.resource.value) is ends]
+        starts = max(1, min(jobs, len(group) // FEWEST))
+        size = min(BATCH, max(1, -(-len(group) // starts)))
+        for first in range(0, len(group), size):
+            batch = group[first : first + size]
+            copies = (replace(copy, file=f"o{number:06}.yaml") for number, (_, copy) in enumerate(batch, 1))
+            yield Start(pieces=tuple(piece for piece, _ in batch), copies=tuple(copies))
 
 
 def _is_blinding(copy: Copy) -> bool:
@@ -134,41 +143,46 @@ def _is_blinding(copy: Copy) -> bool:
     return any(not isinstance(container.get("securityContext"), dict | None) for container in seen)
 
 
-def _ends_a_check(copy: Copy) -> bool:
-    """Whether CRASHING may crash on it, which keeps it from judging any other object of the same run."""
-    if copy.resource.ref.kind != "ConfigMap":
+def _ends_a_check(value: Mapping[str, Json]) -> bool:
+    """Whether CRASHING may crash on an object, which keeps it from judging any other of the same run."""
+    if value.get("kind") != "ConfigMap":
         return False
-    values = mapping(copy.resource.value.get("data")).values()
+    values = mapping(value.get("data")).values()
     lines = (line for value in values if isinstance(value, str) for line in value.split("\n"))
     return any(":" in line and "=" in line and _SECRET.search(line) for line in lines)
 
 
-def _scan_batch(copies: Sequence[Copy], alike: Mapping[str, Sequence[Resource]], context: ScanContext) -> Answer:
-    """What Trivy says of these copies, for all objects that are ``alike`` by their digest."""
-    verdicts, offenders = look_without_offenders(copies, lambda some: _verdicts(some, context, iter(range(SPLITS))))
-    opinions: dict[Resource, Opinion] = {}
-    absent: dict[Resource, Missing] = {}
-    raw = 0
-    for copy in copies:
-        equals, rows = alike[copy.resource.digest], verdicts.get(copy.file)
-        if rows is None:
-            absent.update(dict.fromkeys(equals, not_shown(NAME, offenders, copy)))
-        else:
-            opinions.update(dict.fromkeys(equals, _opinion(copy, rows)))
-            raw += len(_failing(rows)) * len(equals)
-    foreign = [rule for file in verdicts.keys() - {copy.file for copy in copies} for rule in _failing(verdicts[file])]
-    return Answer(opinions=opinions, missing=absent, strays=strays(NAME, foreign), raw_findings=raw + len(foreign))
+def _scan_batch(copies: Sequence[Copy], context: ScanContext) -> Answer:
+    """What Trivy says of these copies."""
+    blinding = {copy: BLINDED for copy in copies if _is_blinding(copy)}
+    seen = [copy for copy in copies if copy not in blinding]
+    told, offenders = look_without_offenders(seen, lambda some: _told(some, context, iter(range(SPLITS))))
+    silent = {**offenders, **blinding}
+    ours = {copy.file for copy in copies}
+    foreign = [rule for file in told.keys() - ours for rule in _failing(told[file].verdicts)]
+    return Answer(
+        judged={copy.resource: _judged(copy, told[copy.file]) for copy in copies if copy.file in told},
+        missing={copy.resource: not_shown(NAME, silent, copy) for copy in copies if copy.file not in told},
+        strays=strays(NAME, foreign),
+    )
 
 
-def _verdicts(copies: Sequence[Copy], context: ScanContext, splits: Iterator[int]) -> dict[str, list[Verdict]]:
-    """Verdicts by file; where a check crashed unexpectedly, in two halves, so that it is silent about few."""
+def _told(copies: Sequence[Copy], context: ScanContext, splits: Iterator[int]) -> dict[str, Told]:
+    """What is told by file; where a check crashed unexpectedly, in two halves, so that it is silent about few."""
     finished = _run(copies, context)
     verdicts = _parse(read_report(NAME, finished))
-    unexpected = CRASHED in finished.stderr and not _ends_a_check(copies[0])
-    if len(copies) == 1 or not unexpected or next(splits, None) is None:
-        return verdicts
+    whole = not _is_silent(finished.stderr, copies[0])
+    if len(copies) == 1 or whole or next(splits, None) is None:
+        return {file: Told(verdicts=rows, whole=whole) for file, rows in verdicts.items()}
     middle = len(copies) // 2
-    return {**_verdicts(copies[:middle], context, splits), **_verdicts(copies[middle:], context, splits)}
+    return {**_told(copies[:middle], context, splits), **_told(copies[middle:], context, splits)}
+
+
+def _is_silent(log: str, copy: Copy) -> bool:
+    """Whether a check has crashed, or may have, other than the one that is known to crash on such objects."""
+    known = _ends_a_check(copy.resource.value)
+    crashes = [line for line in log.splitlines() if CRASHED in line]
+    return LEFT_OUT in log or any(not (known and CRASHING_FILE in line) for line in crashes)
 
 
 def _run(copies: Sequence[Copy], context: ScanContext) -> Finished:
@@ -180,6 +194,7 @@ def _run(copies: Sequence[Copy], context: ScanContext) -> Finished:
             _command(context.toolbox.path(NAME), cache, context.kube_version, objects),
             cwd=folder,
             limits=Limits(seconds=context.timeout),
+            environment=GO,
             about=f"{len(copies)} different objects",
         )
 
@@ -205,10 +220,10 @@ def _command(binary: Path, cache: Path, kube_version: str, objects: Path) -> tup
 
 
 def _parse(report: Any) -> dict[str, list[Verdict]]:  # noqa: ANN401 JSON of somebody else
-    """Verdicts by file. Raises UnusableReport for another shape."""
+    """Verdicts by file, sorted: Trivy's own order is another one each time. Raises UnusableReport for another shape."""
     try:
         return {
-            row["Target"]: [_verdict(found) for found in row.get("Misconfigurations") or ()]
+            row["Target"]: sorted(_verdict(found) for found in row.get("Misconfigurations") or ())
             for row in report.get("Results") or ()
         }
     except (KeyError, TypeError, AttributeError) as error:
@@ -231,33 +246,41 @@ def _failing(verdicts: Sequence[Verdict]) -> list[str]:
     return [verdict.rule for verdict in verdicts if not verdict.passed]
 
 
+def _judged(copy: Copy, told: Told) -> Judged:
+    raw = sum(is_about(copy.resource.value, rule) for rule in _failing(told.verdicts))
+    return Judged(opinion=_opinion(copy, told.verdicts), raw_findings=raw, whole=told.whole)
+
+
 def _opinion(copy: Copy, verdicts: Sequence[Verdict]) -> Opinion:
+    heard = [verdict for verdict in verdicts if is_about(copy.resource.value, verdict.rule)]
     findings, drops = [], []
     seen: set[tuple[str, int, str]] = set()
-    for verdict in verdicts:
+    for verdict in heard:
         if verdict.passed:
             continue
         if reason := _why_not(copy, verdict, seen):
             drops.append(Drop(scanner=NAME, rule=verdict.rule, reason=reason))
         else:
             findings.append(_finding(copy, verdict))
-    passed = frozenset(verdict.rule for verdict in verdicts if verdict.passed and _unheard(copy, verdict) is None)
+    passed = frozenset(verdict.rule for verdict in heard if verdict.passed)
     subjects = (OBJECT, *copy.inspected)
     return Opinion(findings=tuple(findings), passed=dict.fromkeys(subjects, passed), drops=tuple(drops))
 
 
-def _unheard(copy: Copy, verdict: Verdict) -> str | None:
-    """Why a verdict, whichever it is, is none about this object; None where it is one."""
-    kinds = SELECTS.get(verdict.rule)
-    if kinds is not None and copy.resource.ref.kind.lower() not in kinds:
-        return OTHER_KIND
-    return ENDED if verdict.rule == CRASHING and _ends_a_check(copy) else None
+def is_about(value: Mapping[str, Json], rule: str) -> bool:
+    """Whether a verdict is one about this object, whatever else is in the run.
+
+    Trivy chooses its checks by all objects of a run, and applies them to all. Such verdicts are not even raw findings:
+    there are others of them in each batch.
+    """
+    kinds = SELECTS.get(rule)
+    if kinds is not None and text(value.get("kind")).lower() not in kinds:
+        return False
+    return rule != CRASHING or not _ends_a_check(value)
 
 
 def _why_not(copy: Copy, verdict: Verdict, seen: set[tuple[str, int, str]]) -> str | None:
     """Why a failed verdict is none about this subject, or repeats another; None, and remembered, where it is one."""
-    if reason := _unheard(copy, verdict):
-        return reason
     if verdict.rule == "KSV-0024" and _named(copy, verdict) not in {None, copy.lines.get(verdict.line)}:
         return JOINED
     key = (verdict.rule, verdict.line, "" if verdict.rule == "KSV-0120" else verdict.message)

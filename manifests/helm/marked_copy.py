@@ -15,17 +15,20 @@ from manifests.helm.steady import CHART, TEMPLATE, regular_files
 
 BYTES: Final = 4 << 20
 """Of all templates of one chart; the lines of a larger one are not looked for."""
+TOKEN: Final = re.compile("hg[0-9a-f]{16}")
 HELPER: Final = "_hardening-gate-marks.tpl"
 
 
 class MarkedCopy:
-    """The templates of one copy, marked."""
+    """The templates of one copy, marked; with the ``token`` of a rendering that is remembered, or a new one."""
 
-    def __init__(self, chart: Path) -> None:
+    def __init__(self, chart: Path, token: str = "") -> None:
         self._chart = chart
+        self.token = token or f"hg{secrets.token_hex(8)}"
+        assert TOKEN.fullmatch(self.token)
         read = {name: (text, found) for name, text, found in _templates(chart)}
         defined = frozenset(each.name for _, found in read.values() for each in definitions(found))
-        self.marker = Marker(f"hg{secrets.token_hex(8)}", defined)
+        self.marker = Marker(self.token, defined)
         self.texts = {name: text for name, (text, _) in read.items()}
         """The templates as they are, by their path below the copy; their order is what the marks' indexes mean."""
         self._marked = set(self.texts)

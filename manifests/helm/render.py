@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
+from cache import Cache, Key, source_digest
 from manifests.failures import failure
 from manifests.files import NotReadError
+from manifests.helm import actions, marked_copy, marking
 from manifests.helm.actions import OPEN
 from manifests.helm.charts import local_folders
 from manifests.helm.constants import MENTION
-from manifests.helm.marked_copy import MarkedCopy
+from manifests.helm.marked_copy import TOKEN, MarkedCopy
 from manifests.helm.masking import Mask
 from manifests.helm.provenance import Provenance, trace, untraced
-from manifests.helm.running import Bench, Release, Rendering, is_well
+from manifests.helm.running import Bench, Helm, Release, Rendering, is_well
 from manifests.helm.steady import Steady
 from manifests.helm.templates import Templates, header
 from manifests.text.chunks import Undecodable, chunks, decode
@@ -60,20 +61,22 @@ def render_all(  # noqa: PLR0913 what is rendered, by what, and who is told
     toolbox: Toolbox,
     jobs: int,
     *,
+    cache: Cache,
     progress: Progress = unseen,
 ) -> list[Rendered]:
     """What comes of all charts, ``jobs`` at the same time, in their order. Without Helm each is a Failure."""
     if not renderings:
         return []
     try:
-        helm = toolbox.check("helm", sandbox)
+        binary = toolbox.check("helm", sandbox)
     except EnvironmentBrokenError as error:
         return [_not_rendered(rendering, error) for rendering in renderings]
+    helm = Helm(binary=binary, version=toolbox.pin("helm").version, sandbox=sandbox, cache=cache)
     progress(WORK, more=len(renderings))
 
     def render(rendering: Rendering) -> Rendered:
         own = replace(release, kube_version=rendering.source.kube_version)
-        rendered = _render(rendering, own, sandbox, helm)
+        rendered = _render(rendering, own, helm)
         progress(WORK, done=1)
         return rendered
 
@@ -86,18 +89,19 @@ def _not_rendered(rendering: Rendering, error: EnvironmentBrokenError) -> Render
     return Rendered(rendering=rendering, failures=[chart_failure(rendering, rendering.chart.path, reason)])
 
 
-def _render(rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path) -> Rendered:
+def _render(rendering: Rendering, release: Release, helm: Helm) -> Rendered:
     """The documents of a chart, or the Failure that stands for them."""
     rendered = Rendered(rendering=rendering)
     try:
-        with sandbox.folder("chart") as folder:
-            bench = Bench(rendering, release, sandbox, helm, folder)
+        with helm.sandbox.folder("chart") as folder:
+            bench = Bench(rendering, release, helm, folder)
             steady = Steady(bench.chart, bench.values)
-            output = _output(bench, steady)
+            key = bench.key()
+            output = _output(bench, steady, key)
             _read_output(output, rendered)
             _settle(bench, steady, rendered)
             if rendered.documents:
-                rendered.provenance = _provenance(bench, steady, output)
+                rendered.provenance = _provenance(bench, steady, output, key)
     except NotReadError as error:
         rendered.documents.clear()
         rendered.failures.append(chart_failure(rendering, rendering.chart.path, error))
@@ -116,13 +120,18 @@ def chart_failure(rendering: Rendering, path: str, error: NotReadError) -> Failu
     return failure(Stage.RENDER, path, error, touched, source=rendering.source.id)
 
 
-def _output(bench: Bench, steady: Steady) -> bytes:
+def _output(bench: Bench, steady: Steady, key: Key) -> bytes:
     """What the chart prints with constants; with its own functions where it does not render otherwise."""
+    if (known := bench.recall(key)) is not None:
+        return steady.as_written(known)
     finished = bench.run()
     if steady.changed and finished.end is End.EXITED and finished.exit_code != 0:
         steady.restore()
         finished = bench.run()
-    return steady.as_written(bench.output(finished))
+    output = bench.output(finished)
+    if not _may_be_random(bench, steady):
+        bench.remember(key, output)
+    return steady.as_written(output)
 
 
 def _settle(bench: Bench, steady: Steady, rendered: Rendered) -> None:
@@ -131,7 +140,7 @@ def _settle(bench: Bench, steady: Steady, rendered: Rendered) -> None:
     if steady.names:
         reason = f"random values are replaced by constants: {', '.join(steady.names)}"
         rendered.notes.append(Note(path=path, reason=reason))
-    if steady.open or _randomly_set(bench.rendering.sets):
+    if _may_be_random(bench, steady):
         mask = _mask(bench, steady, rendered)
         rendered.notes += (Note(path=path, reason=reason) for reason in mask.reasons)
 
@@ -149,23 +158,43 @@ def _mask(bench: Bench, steady: Steady, rendered: Rendered) -> Mask:
     return mask
 
 
-def _provenance(bench: Bench, steady: Steady, output: bytes) -> Provenance:
+def _provenance(bench: Bench, steady: Steady, output: bytes, key: Key) -> Provenance:
     """Where the lines of the output were written, as far as a second, marked rendering proves it."""
-    copy, templates = MarkedCopy(bench.chart), Templates(bench.rendering.chart)
+    key = Key.of("marked", key.digest, source_digest(*(module.__file__ for module in (actions, marked_copy, marking))))
+    token, known_output = _recall_marked(bench, key)
+    copy, templates = MarkedCopy(bench.chart, token), Templates(bench.rendering.chart)
     reported = [templates.original(bench.chart, name) for name in copy.texts]
     known = untraced(reported, [*copy.texts.values()])
+    marked = known_output if token else _print_marked(bench, copy)
+    if marked is None:
+        return known
+    if not token and not _may_be_random(bench, steady):
+        bench.remember(key, copy.token.encode() + b"\n" + marked)
+    text_of_marked = steady.as_written(marked).decode(errors="replace")
+    return trace(output.decode(errors="replace"), text_of_marked, copy.marker, known)
+
+
+def _recall_marked(bench: Bench, key: Key) -> tuple[str, bytes]:
+    """The token of the marks in a marked rendering that is remembered, and that; nothing where none is."""
+    token, _, output = (bench.recall(key) or b"").partition(b"\n")
+    name = token.decode(errors="replace")
+    return (name, output) if TOKEN.fullmatch(name) else ("", b"")
+
+
+def _print_marked(bench: Bench, copy: MarkedCopy) -> bytes | None:
+    """What the marked copy prints, without the marks of templates that do not render with them."""
     for _ in range(MARKED):
         finished = bench.run()
         if is_well(finished):
-            marked = steady.as_written(finished.stdout)
-            return trace(output.decode(errors="replace"), marked.decode(errors="replace"), copy.marker, known)
+            return finished.stdout
         if finished.end is not End.EXITED or not copy.unmark(finished.stderr):
             break
-    return known
+    return None
 
 
-def _randomly_set(sets: Sequence[str]) -> bool:
-    return any(OPEN in each and MENTION.search(each) for each in sets)
+def _may_be_random(bench: Bench, steady: Steady) -> bool:
+    """Whether two renderings may differ: then none is remembered, since that they differ must be seen."""
+    return steady.open or any(OPEN in each and MENTION.search(each) for each in bench.rendering.sets)
 
 
 def _again(bench: Bench, steady: Steady) -> list[Document]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cache import Cache, Key
 from manifests import files
 from manifests.files import NotReadError
+from manifests.folder_digest import folder_digest
 from manifests.helm.chart_copy import Copier
 from manifests.helm.charts import Chart
 from model.resource import Source
@@ -52,11 +54,21 @@ class Rendering:
     sets: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Helm:
+    """The pinned binary, where it is started, and what it has printed before."""
+
+    binary: Path
+    version: str
+    sandbox: Sandbox
+    cache: Cache
+
+
 class Bench:
     """Our copy of one chart and its values, and Helm that renders it as often as asked."""
 
-    def __init__(self, rendering: Rendering, release: Release, sandbox: Sandbox, helm: Path, folder: Path) -> None:
-        self._release, self._sandbox, self._helm, self._folder = release, sandbox, helm, folder
+    def __init__(self, rendering: Rendering, release: Release, helm: Helm, folder: Path) -> None:
+        self._release, self._helm, self._folder = release, helm, folder
         self.rendering = rendering
         self.chart = folder / "chart"
         copier = Copier(release.chart_cache)
@@ -67,14 +79,29 @@ class Bench:
 
     def run(self) -> Finished:
         """What Helm makes of the copy as it is now."""
-        release = self._release
-        return self._sandbox.run(
-            _command(self._helm, release, [path.name for path in self.values], self.rendering.sets),
+        return self._helm.sandbox.run(
+            (self._helm.binary, *self._arguments),
             cwd=self._folder,
-            limits=Limits(seconds=release.timeout, memory=MEMORY, output=OUTPUT, file_size=OUTPUT),
+            limits=Limits(seconds=self._release.timeout, memory=MEMORY, output=OUTPUT, file_size=OUTPUT),
             environment={"TZ": "UTC"},
             about=self.rendering.source.id,
         )
+
+    def key(self) -> Key:
+        """Of all that Helm's output depends on, with the copy as it is now, where nothing in it is random."""
+        return Key.of("helm", self._helm.version, list(self._arguments), folder_digest(self._folder))
+
+    def recall(self, key: Key) -> bytes | None:
+        """What is remembered of an equal rendering."""
+        return self._helm.cache.get(key)
+
+    def remember(self, key: Key, data: bytes) -> None:
+        """Keep it; only for this run where a value was set, since it may be a secret of the workflow."""
+        self._helm.cache.put(key, data, lasting=not self.rendering.sets)
+
+    @property
+    def _arguments(self) -> tuple[str, ...]:
+        return _arguments(self._release, [path.name for path in self.values], self.rendering.sets)
 
     def output(self, finished: Finished) -> bytes:
         """What it printed. Raises NotReadError where it did not finish well."""
@@ -95,10 +122,9 @@ def _copy_values(copier: Copier, file: Path, target: Path) -> None:
         raise NotReadError(f"the values file {files.reported(file.name)}: {error.reason}", error.remedy) from error
 
 
-def _command(helm: Path, release: Release, values: Sequence[str], sets: Sequence[str]) -> tuple[str | Path, ...]:
+def _arguments(release: Release, values: Sequence[str], sets: Sequence[str]) -> tuple[str, ...]:
     """Schema validation is off: a ``$ref`` in ``values.schema.json`` would reach out (CVE-2025-55199)."""
     return (
-        helm,
         "template",
         f"--namespace={release.namespace}",
         f"--kube-version={release.kube_version}",

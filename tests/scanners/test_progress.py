@@ -38,12 +38,12 @@ class Listener:
             self.done[what] += done
 
 
-@pytest.mark.parametrize(("adapter", "objects"), [(polaris, 3), (kube_score, 2), (trivy, 2)])
+@pytest.mark.parametrize(("adapter", "objects"), [(polaris, 3), (kube_score, 1), (trivy, 2)])
 @pytest.mark.parametrize("script", [CRASH, SILENCE, HANG])
 def test_what_a_scanner_is_to_look_at_is_done_in_the_end_even_if_it_fails(
     adapter: ModuleType, objects: int, script: str, tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    """Trivy judges equal objects once; kube-score ignores kinds that it does not know."""
+    """Trivy judges equal objects once; for kube-score, which ignores kinds it does not know, the scopes are equal."""
     listener = Listener()
     around = context(sandbox, fake_toolbox(tmp_path, adapter.NAME, script), timeout=1)
     adapter.scan(SCOPES, replace(around, progress=listener))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from model.resource import Resource
+from cache import Key
 from process import Sandbox
 from scanners import kube_score, polaris
 from scanners.base import Scanner, Scope
+from scanners.pieces import Piece
 from scanners.sharing import SHARED, share
 from tests.resources import resources
 from tests.scanners.fakes import context
@@ -66,12 +67,13 @@ def scope(*texts: str, namespace: str = "") -> Scope:
     return Scope(resources=resources(text))
 
 
-def every(_: Resource) -> bool:
-    return True
+def pieces(*scopes: Scope) -> list[Piece]:
+    keys = (Key.of(number) for number, _ in enumerate(scopes))
+    return [Piece(resources=scope.resources, key=key) for scope, key in zip(scopes, keys, strict=True)]
 
 
 def starts(*scopes: Scope) -> list[int]:
-    return [len(copies) for copies in share(scopes, every)]
+    return [len(start.copies) for start in share(pieces(*scopes))]
 
 
 @pytest.mark.tools
@@ -110,7 +112,6 @@ def test_small_scopes_share_a_start_up_to_a_bound_and_a_large_one_has_its_own() 
     assert starts(*[small] * (SHARED // 5)) == [SHARED]
     assert starts(*[small] * (SHARED // 5 + 1)) == [SHARED, 5]
     assert starts(small, large, small) == [5, SHARED + 1, 5]
-    assert starts(scope(""), small, scope("")) == [5]
 
 
 def test_scopes_that_could_take_each_others_cluster_roles_stay_apart() -> None:
@@ -122,6 +123,7 @@ def test_scopes_that_could_take_each_others_cluster_roles_stay_apart() -> None:
 
 
 def test_what_shares_a_start_has_a_file_and_an_identity_of_its_own() -> None:
-    (copies,) = share([scope(WEB), scope(WEB, namespace="shop"), scope(WEB)], every)
+    (start,) = share(pieces(scope(WEB), scope(WEB, namespace="shop"), scope(WEB)))
+    copies = start.copies
     assert len({copy.file for copy in copies}) == len({copy.identity for copy in copies}) == 3
     assert [copy.identity[1] for copy in copies] == ["room-1", "room-2-shop", "room-3"]
