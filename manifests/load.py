@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 from manifests import entries
@@ -59,7 +61,8 @@ def load(request: LoadRequest, sandbox: Sandbox, toolbox: Toolbox) -> Tree:
     ordered = sorted(paths, key=lambda top: os.fsencode(top.path))
     parts = [_raw(top, found, request, registry, reader) for top in ordered]
     parts += [_chart(rendered, registry) for rendered in _render(planned, request, sandbox, toolbox)]
-    parts += [_kustomization(built, registry) for built in _build(found, request, registry, sandbox, toolbox)]
+    origins = cache(Origins)  # a file that several kustomizations build on is read once
+    parts += [_kustomization(built, registry, origins) for built in _build(found, request, registry, sandbox, toolbox)]
     return _tree(parts, found)
 
 
@@ -172,9 +175,9 @@ def _build(
     return build_all(buildings, found.known, sandbox, toolbox, pace)
 
 
-def _kustomization(built: Built, registry: Registry) -> _Part:
+def _kustomization(built: Built, registry: Registry, origins_of: Callable[[Path], Origins]) -> _Part:
     source, top = built.building.source, built.building.kustomization
-    origins = Origins(top.root)
+    origins = origins_of(top.root)
     resources: list[Resource] = []
     failures = list(built.failures)
     for each in built.documents:

@@ -126,10 +126,9 @@ class _Run:
 
     def _check_tools(self) -> None:
         """Raises EnvironmentBrokenError for a scanner that was asked for and is absent or of another version."""
-        for name in self.policy.scanners:
-            tool = SCANNERS[name].TOOL
-            if tool is not None:
-                self.toolbox.check(tool, self.sandbox)
+        tools = [tool for name in self.policy.scanners if (tool := SCANNERS[name].TOOL) is not None]
+        with ThreadPoolExecutor(max_workers=max(1, len(tools))) as pool:
+            list(pool.map(lambda tool: self.toolbox.check(tool, self.sandbox), tools))
 
     def _unseen(self) -> Iterator[Failure]:
         """What the event is about and was not checked out."""
