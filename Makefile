@@ -11,9 +11,10 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
 RUNS ?= 5
 CORPUS ?=
+PAIRS ?=
 IMAGE ?= hardening-gate
 
-.PHONY: help demo test fuzz setup tools fmt lint types docs bench audit lock image
+.PHONY: help demo test fuzz setup tools fmt lint types docs bench pairs audit lock image
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS=$$'\t' read -r verb text; do \
@@ -68,6 +69,9 @@ types: setup ## mypy, strict
 
 bench: setup tools ## speed and memory; CORPUS=DIR for other inputs, RUNS=N for other medians
 	@.venv/bin/python -m bench.run --runs $(RUNS) $(CORPUS)
+
+pairs: setup tools ## what it says of changes whose meaning is known, and its seconds; PAIRS=DIR of base/ and head/
+	@.venv/bin/python -m bench.pairs --runs $(RUNS) $(PAIRS)
 
 audit: setup tools ## proves that no finding of any scanner gets lost; CORPUS=DIR for other inputs
 	@.venv/bin/python -m bench.conservation $(CORPUS)

@@ -71,6 +71,11 @@ class Console:
                 )
             )
 
+    def detail(self, words: Terminal) -> None:
+        """With ``--verbose``: how a part of the run went."""
+        if self._verbose:
+            self._say(words)
+
     def remark(self, words: str) -> None:
         """Something that people must know about this run; data, however it came to be."""
         if not self._quiet:

@@ -46,6 +46,8 @@ def scan(wanted: ScanSettings) -> int:
         roots = [sides.checkout, sides.head.root, *([sides.base.root] if sides.base else [])]
         with Cache(audit_cache(wanted, roots), tell=console.remark) as cache:
             outcome = _Run(wanted, sides, catalogue, settled, sandbox, console, cache, roots).outcome()
+            asked, known = cache.tally.asked, cache.tally.remembered
+            console.detail(terminal("{} of {} renderings and answers were remembered", known, asked))
     outcome.publish(wanted.reports, wanted.output, colour=wanted.colour)
     if wanted.outputs:
         outcome.hand_over(wanted.outputs, wanted.output)
