@@ -244,11 +244,18 @@ class _Settling:
 
     def _base_side(self, base: Base | None) -> Side | None:
         if isinstance(base, str):
-            return self._of_commit(base, "base")
+            return replace(self._of_commit(base, "base"), prefix=self._prefix())
         if base is None or base.is_file():
             return None
         there = self._places.counterpart(base)
         return Side(root=there.root, paths=there.paths, cwd=there.root, prefix=there.prefix)
+
+    def _prefix(self) -> str:
+        """Where the work tree lies below the root, if head is reported from a folder above it."""
+        assert self._repository is not None
+        top, root = self._repository.work_tree, self._places.root
+        is_above = self._head_commit() is None and top.is_relative_to(root)
+        return top.relative_to(root).as_posix() if is_above else "."
 
     def _require_independent(self, base: Path, head: Side) -> None:
         """Raise UsageError where the change that is judged brings its own base along."""

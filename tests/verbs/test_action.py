@@ -257,3 +257,18 @@ def test_a_path_that_the_change_deletes_is_resolved_and_no_error(shop: Shop) -> 
     run = act(place, "push", shop.event("push", before=shop.main), gone, paths="deploy x.yaml", fail_on_new="none")
     assert run.code == 0, run.err
     assert {row["location"]["path"] for row in compared(place)["resolved"]} == {"deploy/other.yaml", "deploy/web.yaml"}
+
+
+def test_paths_of_base_are_told_from_where_those_of_head_are(shop: Shop) -> None:
+    place = checkout(shop, shop.merge, depth=None)
+    report = place.place.parent / "comparison.json"
+    words = ("--base", shop.main, "--scanners", "native", "--format", f"comparison={report}")
+    for cwd, path in ((place.place.parent, "workspace"), (place.place, "."), (place.place / "deploy", ".")):
+        run = gate("scan", path, *words, cwd=cwd)
+        assert run.code == 1, run.err
+        document = json.loads(report.read_text(encoding="utf-8"))
+        assert {row["location"]["path"] for row in document["introduced"]} <= {
+            "deploy/web.yaml",
+            "workspace/deploy/web.yaml",
+        }
+        assert document["moved"] == []
