@@ -127,7 +127,8 @@ def _relative(gate: Gate, comparison: Comparison) -> Iterator[_Block]:
     yield from _drop(gate.max_drop, comparison)
     if gate.fail_on_new is not None:
         new = (*comparison.introduced, *comparison.unwaived, *_visible_and_touched(comparison))
-        yield from _severity("fail_on_new", gate.fail_on_new, new, "new ")
+        what = "new or no longer waived " if comparison.unwaived else "new "
+        yield from _severity("fail_on_new", gate.fail_on_new, new, what)
 
 
 def _under_paths(gate: PathGate, head: Audit, comparison: Comparison | None) -> Iterator[_Block]:

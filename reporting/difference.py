@@ -14,11 +14,11 @@ PARTS: Mapping[Part, tuple[str, str]] = {
     Part.RESOLVED: ("finding", "resolved"),
     Part.NEWLY_VISIBLE: ("finding", "newly visible"),
     Part.UNCOMPARED: ("finding", "lost from sight"),
-    Part.COUNTED: ("finding", "that count on one side only"),
-    Part.ADDED: ("object", "added, apart from their findings"),
-    Part.REMOVED: ("object", "removed, apart from their findings"),
-    Part.JUDGED: ("object", "on which more is judged than before"),
-    Part.UNJUDGED: ("object", "on which less is judged than before"),
+    Part.COUNTED: ("finding", "waived or not scored on one side"),
+    Part.ADDED: ("object", "added, as if without findings"),
+    Part.REMOVED: ("object", "removed, as if without findings"),
+    Part.JUDGED: ("object", "with more checks than before"),
+    Part.UNJUDGED: ("object", "with fewer checks than before"),
 }
 """What is counted, and what became of it."""
 

@@ -150,7 +150,8 @@ class _Report:
         findings = self._findings(results, audit)
         yield (markdown(f"#### {title}: {{}}", findings.counted), Markdown(""), *findings.open_table())
         yield _folded(*findings.folded_table())
-        yield _folded(Markdown("Why these count, and who says so"), tuple(findings.reasons()))
+        why = tuple(findings.reasons())
+        yield _folded(Markdown("Why these count, and who says so"), why, is_open=findings.is_blocking)
 
     def _findings(self, results: Sequence[Result], audit: Audit) -> Findings:
         return Findings(
@@ -177,9 +178,9 @@ def _reason(reason: Reason, failures: Sequence[Failure]) -> Markdown:
     return markdown("- **{}** ({}, limit: {}). {}", number, reason.rule, prose(reason.limit), remedy)
 
 
-def _folded(summary: Markdown, lines: Sequence[Markdown]) -> Sequence[Markdown]:
+def _folded(summary: Markdown, lines: Sequence[Markdown], *, is_open: bool = False) -> Sequence[Markdown]:
     """Lines behind a summary, which is ours; nothing where there are no lines."""
     if not lines:
         return ()
-    opening = Markdown(f"<details><summary>{summary}</summary>")
+    opening = Markdown(f"<details{' open' if is_open else ''}><summary>{summary}</summary>")
     return (opening, Markdown(""), *lines, Markdown(""), Markdown("</details>"))

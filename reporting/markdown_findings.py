@@ -95,6 +95,11 @@ class Findings:
         control = self.controls[group.control]
         return markdown("**{}** {}", said(control, control.title), control.id)
 
+    @property
+    def is_blocking(self) -> bool:
+        """Whether the gate names one of them."""
+        return any(result.fingerprint in self.blocking for result in self.results)
+
     def reasons(self) -> Iterator[Markdown]:
         """A line for each control: why it counts, and who says that it failed."""
         for group in self.groups[: self.detail.controls]:
@@ -129,7 +134,9 @@ class Findings:
         """What the findings of a control do to the difference of the scores."""
         results = (result for each in group.rows for result in each.results)
         total = sum((self.shares.get((each.resource, each.fingerprint), Fraction()) for each in results), Fraction())
-        return Markdown(points(total) if total else "")
+        if total or not self.shares:
+            return Markdown(points(total) if total else "")
+        return Markdown("0, for it failed here already, or is not scored")
 
 
 def _sizes(groups: Sequence[Group]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from model.audit import Audit, AuditedResource, Score
-from model.comparison import Comparison
+from model.comparison import Comparison, Part
 from model.control import WEIGHTS, Control
 from model.resource import Source, SourceKind
 from reporting.difference import pieces_of
@@ -21,6 +21,10 @@ KINDS: Mapping[SourceKind, str] = {
     SourceKind.KUSTOMIZE: "kustomization",
     SourceKind.MANIFESTS: "manifests in",
 }
+
+
+MANY = 5
+"""Findings that come and go at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,26 +42,33 @@ class ScoreReport:
         if comparison is None:
             return
         before, after = comparison.base_comparable, comparison.head_comparable
-        subject = "The difference"
         if (comparison.base.score, self.head.score) != (before, after):
-            subject = "It"
             yield Markdown(
-                "The difference is that of the part which both sides could judge:"
-                f" {percent(before)} → {percent(after)}."
+                f"The whole of base scores {percent(comparison.base.score)}, the whole of head"
+                f" {percent(self.head.score)}."
             )
         pieces = tuple(pieces_of(comparison))
         if pieces:
-            yield Markdown(f"{subject} is made of: {', '.join(pieces)}.")
+            yield Markdown(f"The difference is made of: {', '.join(pieces)}.")
+        if _lost_good(comparison):
+            yield Markdown("(A score is a share: removing what scored well lowers it.)")
+        if len(comparison.introduced) == len(comparison.resolved) >= MANY:
+            yield Markdown(
+                "As many findings vanished as came: something may have been renamed or moved, and nothing proves it."
+            )
         if comparison.patch.possible:
             yield Markdown(
-                f"The objects that the change adds or alters score {percent(comparison.patch)} by themselves."
+                f"The objects that the change adds or alters score {percent(comparison.patch)} by themselves, all of"
+                f" head {percent(self.head.score)}."
             )
 
     def objects(self) -> tuple[Markdown, tuple[Markdown, ...]]:
         """A summary, and a list of the objects that the change adds, removes and alters; both empty without any."""
         if self.comparison is None:
             return Markdown(""), ()
-        couples = self.comparison.couples
+        couples = [
+            couple for couple in self.comparison.couples if couple.is_comparable or (couple.base and couple.head)
+        ]
         added = [couple.head for couple in couples if couple.head and not couple.base]
         removed = [couple.base for couple in couples if couple.base and not couple.head]
         altered = frozenset(self.comparison.changed_resources) - {resource.id for resource in added}
@@ -115,6 +126,10 @@ class ScoreReport:
         if number > self.detail.rows:
             yield Markdown("")
             yield Markdown(f"… and {count(number - self.detail.rows, f'more {noun}')}: see {EVERYTHING}.")
+
+
+def _lost_good(comparison: Comparison) -> bool:
+    return sum(share.points for share in comparison.shares if share.part is Part.REMOVED) < 0
 
 
 def _object(what: str, resource: AuditedResource) -> Markdown:

@@ -21,13 +21,26 @@ def percent(score: Score) -> str:
 
 
 def delta(before: Score, after: Score) -> str:
-    """``+6.3`` or ``-0.4``: the difference of the exact ratios, rounded towards zero; ``n/a`` without both."""
-    if not before.possible or not after.possible:
+    """``+6.3`` or ``-0.4``: the difference of the exact ratios, rounded; ``n/a`` without both."""
+    difference = _difference(before, after)
+    if difference is None:
         return NOT_AVAILABLE
-    difference = Fraction(100 * after.earned, after.possible) - Fraction(100 * before.earned, before.possible)
-    tenths = abs(difference.numerator) * 10 // difference.denominator
+    tenths = round(abs(difference) * 10)
     sign = "-" if difference < 0 else "+"
     return f"{sign}{tenths // 10}.{tenths % 10}"
+
+
+def delta_for_people(before: Score, after: Score) -> str:
+    """The same, but ``-0.04`` where that would be ``-0.0``: little is not nothing."""
+    difference = _difference(before, after)
+    return points(difference) if difference and abs(difference) < Fraction(1, 10) else delta(before, after)
+
+
+def _difference(before: Score, after: Score) -> Fraction | None:
+    """Points of 100."""
+    if not before.possible or not after.possible:
+        return None
+    return Fraction(100 * after.earned, after.possible) - Fraction(100 * before.earned, before.possible)
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -36,13 +49,10 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def points(difference: Fraction) -> str:
-    """``-3.4``, ``+0.04``: points of 100 with a sign, rounded; little is not nothing."""
+    """``-3.40``, ``+0.04``: points of 100 with a sign, rounded; little is not nothing."""
     sign = "-" if difference < 0 else "+"
     hundredths = max(1, round(abs(difference) * 100)) if difference else 0
-    if hundredths < 100:
-        return f"{sign}0.{hundredths:02}"
-    tenths = round(abs(difference) * 10)
-    return f"{sign}{tenths // 10:,}.{tenths % 10}"
+    return f"{sign}{hundredths // 100:,}.{hundredths % 100:02}"
 
 
 def severities(results: Iterable[Result]) -> str:

@@ -12,10 +12,10 @@ from model.control import Control, Severity
 from model.resource import Failure
 from model.verdict import Verdict, VerdictWord
 from reporting.difference import pieces_of
-from reporting.numbers import count, delta, percent, severities
+from reporting.numbers import count, percent, severities
 from reporting.rows import Group, Row, groups_of, rows_of
 from reporting.text import Terminal, line, terminal
-from reporting.verdict_line import headline
+from reporting.verdict_line import headline, scores
 
 PLACES = 3
 """Places shown for one control before "and n more"."""
@@ -62,8 +62,8 @@ class Table:
     def _verdict(self, head: Audit, comparison: Comparison | None, verdict: Verdict) -> Iterator[Terminal]:
         colour = YELLOW if verdict.emergency else VERDICT_COLOURS.get(verdict.word, BOLD)
         word = self._paint(headline(verdict).upper(), colour)
-        scores = _scores(head, comparison) if comparison else _score(head)
-        yield terminal("{}  {}{}", word, scores, _never_scanned(head, verdict))
+        numbers = _scores(comparison) if comparison else _score(head)
+        yield terminal("{}  {}{}", word, numbers, _never_scanned(head, verdict))
         if verdict.emergency:
             who = verdict.emergency.set_by or "somebody whom the event does not name"
             yield terminal("  The label {}, set by {}, lets it pass. Without it:", verdict.emergency.label, who)
@@ -196,15 +196,9 @@ def _score(head: Audit) -> Terminal:
     return terminal("score {}; findings: {}", percent(head.score), findings)
 
 
-def _scores(head: Audit, comparison: Comparison) -> Terminal:
-    return terminal(
-        "score {} → {} ({}): {} introduced, {} resolved",
-        percent(comparison.base.score),
-        percent(head.score),
-        delta(comparison.base_comparable, comparison.head_comparable),
-        len(comparison.introduced),
-        len(comparison.resolved),
-    )
+def _scores(comparison: Comparison) -> Terminal:
+    counts = (len(comparison.introduced), len(comparison.resolved))
+    return terminal("score {}: {} introduced, {} resolved", scores(comparison), *counts)
 
 
 def _place(row: Row) -> Terminal:

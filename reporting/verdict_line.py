@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from model.audit import Audit, ResultStatus
 from model.comparison import Comparison
 from model.verdict import Verdict, VerdictWord
-from reporting.numbers import count, delta, percent
+from reporting.numbers import count, delta_for_people, percent
 
 HEADLINES: Mapping[VerdictWord, str] = {
     VerdictWord.PASSED: "Passed",
@@ -37,8 +37,12 @@ def _scores(head: Audit, comparison: Comparison | None) -> str:
     if comparison is None:
         failed = sum(result.status is ResultStatus.FAILED for result in head.results)
         return f"score {percent(head.score)}, {count(failed, 'finding')}"
-    return (
-        f"{percent(comparison.base.score)} → {percent(head.score)}"
-        f" ({delta(comparison.base_comparable, comparison.head_comparable)}),"
-        f" {len(comparison.introduced):,} introduced, {len(comparison.resolved):,} resolved"
-    )
+    return f"{scores(comparison)}, {len(comparison.introduced):,} introduced, {len(comparison.resolved):,} resolved"
+
+
+def scores(comparison: Comparison) -> str:
+    """``82.1 → 80.4 (-1.7)``: of all where both sides could judge all, else of the part that both could."""
+    before, after = comparison.base_comparable, comparison.head_comparable
+    is_part = (comparison.base.score, comparison.head.score) != (before, after)
+    part = " of what both sides could judge" if is_part else ""
+    return f"{percent(before)} → {percent(after)} ({delta_for_people(before, after)}){part}"

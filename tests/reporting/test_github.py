@@ -45,7 +45,7 @@ def test_the_verdict_is_the_first_annotation_with_the_reasons() -> None:
     first = shown_of(audit([WEB], [result(of=WEB)]), CLEAN)[0]
     assert (first.name, first.properties) == ("error", {"title": "hardening-gate"})
     verdict, reason = first.data.splitlines()
-    assert verdict == "Blocked: 100.0 → 11.1 (-88.8), 1 introduced, 0 resolved"
+    assert verdict == "Blocked: 100.0 → 11.1 (-88.9), 1 introduced, 0 resolved"
     assert reason.startswith("fail_on_new: 1 new of severity high or above (limit: none). Fix them")
 
 

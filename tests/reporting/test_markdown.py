@@ -55,7 +55,7 @@ def covered(**fields: Any) -> Coverage:
 
 def test_the_verdict_stands_first_in_words_with_what_the_change_does() -> None:
     text = report(audit([WEB], [result(of=WEB)]), CLEAN)
-    assert text.startswith("### Blocked: 100.0 → 11.1 (-88.8), 1 introduced, 0 resolved\n")
+    assert text.startswith("### Blocked: 100.0 → 11.1 (-88.9), 1 introduced, 0 resolved\n")
     assert "- **1 new of severity high or above** (`fail_on_new`, limit: none). Fix them, or waive each" in text
 
 
@@ -65,7 +65,7 @@ def test_what_is_new_is_a_row_with_severity_control_fix_place_and_cost() -> None
     assert (
         "| **high**<br>blocks | **Container may start as root** `run-as-non-root`<br>"
         "Fix: Set securityContext.runAsNonRoot to true. |"
-        " `web.yaml:12`<br>`Deployment/-/web` container `app`<br>`may run as root` | -88.9 |\n"
+        " `web.yaml:12`<br>`Deployment/-/web` container `app`<br>`may run as root` | -88.89 |\n"
     ) in text
     assert (
         "- **Container may start as root** `run-as-non-root`: Root in a container is root on the node."
@@ -86,9 +86,9 @@ def test_what_is_resolved_or_unchanged_is_counted_and_folded() -> None:
     base = audit([WEB], [result(of=WEB), result("c1", of=WEB, severity=Severity.LOW)])
     head = audit([resource(earned=8, possible=9)], [result("c1", severity=Severity.LOW)])
     text = report(head, base)
-    assert text.startswith("### Passed: 11.1 → 88.8 (+77.7), 0 introduced, 1 resolved\n")
+    assert text.startswith("### Passed: 11.1 → 88.8 (+77.8), 0 introduced, 1 resolved\n")
     assert "<details><summary>Resolved: 1 (1 high)</summary>\n\n| Severity | Finding | Where | Score |\n" in text
-    assert "`may run as root` | +88.9 |\n" in text
+    assert "`may run as root` | +88.89 |\n" in text
     assert "Unchanged: 1 (1 low).\n" in text
 
 
@@ -199,9 +199,9 @@ def test_with_nothing_to_scan_it_says_so() -> None:
 
 def test_the_difference_of_a_part_says_that_it_is_one() -> None:
     base = audit([WEB], failures=[failure("api.yaml")])
-    assert "The difference is that of the part which both sides could judge: 11.1 → 11.1." in report(
-        audit([WEB, resource("api")]), base
-    )
+    text = report(audit([WEB, resource("api")]), base)
+    assert text.startswith("### Passed: 11.1 → 11.1 (+0.0) of what both sides could judge, 0 introduced, 0 resolved\n")
+    assert "The whole of base scores 11.1, the whole of head 18.1." in text
 
 
 @pytest.mark.parametrize("number", [3_000, 10_000])

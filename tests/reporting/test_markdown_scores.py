@@ -32,8 +32,8 @@ def test_the_difference_is_told_in_parts_with_their_points() -> None:
     text = report(base, audit([worse], [result(of=worse)]))
     assert text.startswith("### Blocked: 80.0 → 20.0 (-60.0), 1 introduced, 1 resolved\n")
     assert (
-        "The difference is made of: 1 finding introduced -80.0, 1 finding resolved +40.0,"
-        " 1 object removed, apart from their findings -20.0.\n"
+        "The difference is made of: 1 finding introduced -80.00, 1 finding resolved +40.00,"
+        " 1 object removed, as if without findings -20.00. (A score is a share: removing what scored well lowers it.)\n"
     ) in text.replace(" The objects", "\n")
 
 

@@ -38,7 +38,7 @@ def test_a_count_agrees_with_its_noun() -> None:
 
 def test_points_are_rounded_and_never_hide_that_there_are_some() -> None:
     shares = [points(Fraction(*each)) for each in ((-4, 5), (100, 3), (1, 25), (-1, 10**7), (0, 1), (-2000, 1))]
-    assert shares == ["-0.80", "+33.3", "+0.04", "-0.01", "+0.00", "-2,000.0"]
+    assert shares == ["-0.80", "+33.33", "+0.04", "-0.01", "+0.00", "-2,000.00"]
 
 
 def test_results_are_counted_by_severity_worst_first() -> None:
