@@ -216,3 +216,22 @@ spec: {containers: [{name: app, image: "a:1", securityContext: [privileged]}]}
     answer = scan(trivy, sandbox, toolbox, resources(blinding), resources(MIXED)[:1])
     assert [missing.reason for missing in answer.missing.values()] == [trivy.BLINDED]
     assert len(answer.opinions) == 1
+
+
+@pytest.mark.parametrize("version", ["batch/v1beta1", "batch/v2alpha1"])
+@pytest.mark.threat("S8")
+def test_a_version_of_a_kind_on_which_trivy_panics_is_judged_as_the_one_that_is_served(
+    version: str, sandbox: Sandbox, toolbox: Toolbox
+) -> None:
+    text = """
+    apiVersion: batch/v1
+    kind: CronJob
+    metadata: {name: a}
+    spec:
+      schedule: "* * * * *"
+      jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "a:1"}]}}}}
+    """
+    served, old = resources(text), resources(text.replace("batch/v1", version))
+    answer = scan(trivy, sandbox, toolbox, (*served, *old))
+    assert answer.missing == {}
+    assert plain(answer.opinions[served[0]]) == plain(answer.opinions[old[0]])
