@@ -8,11 +8,12 @@ head, and what is judged in addition counts by how much better than base it woul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from controls.assemble import worst_first
+from controls.sight import Sight
 from model.audit import Audit, AuditedResource, Result, ResultStatus, Score
 from model.comparison import Comparison, ControlDelta, Couple, Part, Share, SourceDelta
 
@@ -33,6 +34,43 @@ def with_shares(comparison: Comparison) -> Comparison:
         by_control=by_control(comparison),
         by_source=by_source(comparison),
     )
+
+
+def settled(comparison: Comparison) -> tuple[Couple, ...]:
+    """Its couples, with scores that leave out each cell that failed where only one side could look.
+
+    The other side may have passed it for want of the object that fails it: neither verdict is compared.
+    """
+    if not (comparison.newly_visible or comparison.uncompared):
+        return comparison.couples
+    books = _Books(comparison)
+    couples = list(comparison.couples)
+    before, after = Sight.of(comparison.base), Sight.of(comparison.head)
+    for (number, _, container), results in books.only_after.items():
+        couple = couples[number]
+        olds = {new: old for old, new in couple.containers}
+        there = _without(couple.base, results, before, olds.get(container or "", container))
+        couples[number] = replace(couple, base=there, head=_unlost(couple.head, results))
+    for (number, _, container), results in books.only_before.items():
+        couple = couples[number]
+        there = _without(couple.head, results, after, container)
+        couples[number] = replace(couple, base=_unlost(couple.base, results), head=there)
+    return tuple(couples)
+
+
+def _unlost(here: AuditedResource | None, results: Sequence[Result]) -> AuditedResource | None:
+    """The object without a cell that it failed."""
+    return here and replace(here, score=here.score + Score(possible=-_weight(results)))
+
+
+def _without(
+    there: AuditedResource | None, results: Sequence[Result], sight: Sight, container: str | None
+) -> AuditedResource | None:
+    """The object without a cell that it passed, where anybody judged it; ``container``: its key there."""
+    weight = _weight(results)
+    if there is None or there.score.earned < weight or sight.hides_verdict(results[0], there, container):
+        return there
+    return replace(there, score=there.score + Score(earned=-weight, possible=-weight))
 
 
 def difference(comparison: Comparison) -> Fraction | None:
@@ -116,8 +154,11 @@ class _Books:
         names: Names = {(n, old): new for n, couple in self.couples.items() for old, new in couple.containers}
         olds = {each.base.id: number for number, each in self.couples.items() if each.base and each.base.score.possible}
         news = {each.head.id: number for number, each in self.couples.items() if each.head and each.head.score.possible}
-        self.before = _lost(comparison.base, olds, names)
-        self.after = _lost(comparison.head, news, {})
+        before, after = _lost(comparison.base, olds, names), _lost(comparison.head, news, {})
+        self.only_before = _one_sided(before, after, comparison.uncompared)
+        self.only_after = _one_sided(after, before, comparison.newly_visible)
+        self.before = {cell: results for cell, results in before.items() if cell not in self.only_before}
+        self.after = {cell: results for cell, results in after.items() if cell not in self.only_after}
         base, head = comparison.base_comparable, comparison.head_comparable
         self._possible = head.possible if base.possible else 0
         self._ratio = Fraction(base.earned, base.possible or 1)
@@ -177,6 +218,16 @@ def _lost(audit: Audit, numbers: Mapping[str, int], names: Names) -> Lost:
             container = names.get((number, result.container), result.container)
             cells.setdefault((number, result.control, container), []).append(result)
     return cells
+
+
+def _one_sided(here: Lost, there: Lost, hidden: Iterable[Result]) -> Lost:
+    """The cells that failed here and not there, with nothing in them that the other side could have shown."""
+    keys = {_key(result) for result in hidden}
+    return {
+        cell: results
+        for cell, results in here.items()
+        if keys and cell not in there and all(_key(result) in keys for result in results)
+    }
 
 
 def _weight(results: Sequence[Result]) -> int:

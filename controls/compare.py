@@ -11,20 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controls.assemble import worst_first
-from controls.attribution import with_shares
+from controls.attribution import settled, with_shares
 from controls.fingerprint import of_container, parts
-from controls.pairing import pair
+from controls.pairing import Key, pair, renamed_flaws
 from controls.sight import Sight
 from controls.source_pairing import pair_sources
 from model.audit import Audit, AuditedResource, Result, ResultStatus, Score
 from model.comparison import Comparison, Couple
+from model.control import Subject
 from model.errors import UsageError
 from model.finding import ScanStatus
 from model.resource import Source
-
-Key = tuple[int, str | None, str, int]
-"""Of a result: number of its couple, container and flaw as in its fingerprint, ordinal among those that share all
-that. A renamed container has the name of head."""
 
 
 def require_comparable(base: Audit, head: Audit) -> None:
@@ -51,34 +48,44 @@ def compare(base: Audit, head: Audit) -> Comparison:
     couples = pair(base, head, counterparts)
     before = _Side.of_base(base, couples, counterparts)
     after = _Side.of_head(head, couples, counterparts)
+    before, after = before.beside(after), after.beside(before)
+    before = before.called(renamed_flaws(couples, before.present, after.present))
     couples = tuple(
         replace(couple, is_comparable=_is_comparable(before, after, number)) for number, couple in enumerate(couples)
     )
     changed = [each for number, each in enumerate(after.resources) if each and _is_changed(before, after, number)]
     appeared = [key for key in after.failed if key not in before.present]
     vanished = [key for key in before.failed if key not in after.present]
-    scores = comparable(couples)
     return with_shares(
-        Comparison(
-            base=base,
-            head=head,
-            patch=sum((resource.score for resource in changed), Score()),
-            base_comparable=scores[0],
-            head_comparable=scores[1],
-            introduced=_sorted(after.failed[key] for key in appeared if not before.hides(key, after)),
-            newly_visible=_sorted(after.failed[key] for key in appeared if before.hides(key, after)),
-            resolved=_sorted(before.failed[key] for key in vanished if not after.hides(key, before)),
-            uncompared=_sorted(before.failed[key] for key in vanished if after.hides(key, before)),
-            persisting=_sorted(result for key, result in after.failed.items() if key in before.present),
-            unwaived=_sorted(
-                result for key, result in after.failed.items() if key in before.present and key not in before.failed
-            ),
-            moved=tuple(_moved(before, after)),
-            changed_resources=tuple(sorted(resource.id for resource in changed)),
-            couples=couples,
-            sources=tuple(_sources(base, head, counterparts)),
+        _scored(
+            Comparison(
+                base=base,
+                head=head,
+                patch=sum((resource.score for resource in changed), Score()),
+                base_comparable=Score(),
+                head_comparable=Score(),
+                introduced=_sorted(after.failed[key] for key in appeared if not before.hides(key, after)),
+                newly_visible=_sorted(after.failed[key] for key in appeared if before.hides(key, after)),
+                resolved=_sorted(before.failed[key] for key in vanished if not after.hides(key, before)),
+                uncompared=_sorted(before.failed[key] for key in vanished if after.hides(key, before)),
+                persisting=_sorted(result for key, result in after.failed.items() if key in before.present),
+                unwaived=_sorted(
+                    result for key, result in after.failed.items() if key in before.present and key not in before.failed
+                ),
+                moved=tuple(_moved(before, after)),
+                changed_resources=tuple(sorted(resource.id for resource in changed)),
+                couples=couples,
+                sources=tuple(_sources(base, head, counterparts)),
+            )
         )
     )
+
+
+def _scored(comparison: Comparison) -> Comparison:
+    """The same comparison, with the scores over what both sides could judge."""
+    couples = settled(comparison)
+    before, after = comparable(couples)
+    return replace(comparison, couples=couples, base_comparable=before, head_comparable=after)
 
 
 def comparable(couples: Iterable[Couple]) -> tuple[Score, Score]:
@@ -107,6 +114,8 @@ class _Side:
     containers: Mapping[int, Mapping[str, str]]
     """Keys on the other side of containers that have another one there, by number of the couple and key here."""
     sight: Sight
+    unsettled: frozenset[str] = frozenset()
+    """Ids of sources of which the other side could read more, or less, or something else."""
 
     @classmethod
     def of_base(cls, audit: Audit, couples: Sequence[Couple], counterparts: Mapping[str, str]) -> _Side:
@@ -140,18 +149,34 @@ class _Side:
         numbers = {resource.id: number for number, resource in enumerate(resources) if resource}
         rows = (row for row in audit.results if row.status is not ResultStatus.PASSED)
         present = dict(_keyed(rows, numbers, parts_of))
-        verdicts: dict[int, set[tuple[Key, str]]] = {}
-        for key, result in present.items():
-            verdicts.setdefault(key[0], set()).add((key, result.status))
         return cls(
             resources=resources,
             present=present,
-            failed={key: result for key, result in present.items() if result.status is ResultStatus.FAILED},
-            verdicts={number: frozenset(found) for number, found in verdicts.items()},
+            failed=_failed(present),
+            verdicts=_verdicts(present),
             sources={source.id: source for source in audit.sources},
             counterparts=counterparts,
             containers=containers,
             sight=Sight.of(audit),
+        )
+
+    def called(self, names: Mapping[Key, Key]) -> _Side:
+        """The same side with some flaws under the keys that they have on the other one."""
+        if not names:
+            return self
+        present = {names.get(key, key): result for key, result in self.present.items()}
+        return replace(self, present=present, failed=_failed(present), verdicts=_verdicts(present))
+
+    def beside(self, there: _Side) -> _Side:
+        """The same side, which knows of which sources the other has read something else."""
+        return replace(
+            self,
+            unsettled=frozenset(
+                source.id
+                for source in self.sources.values()
+                if self.sight.missing(source, source.id)
+                != there.sight.missing(source, self.counterparts.get(source.id))
+            ),
         )
 
     def hides(self, key: Key, there: _Side) -> bool:
@@ -159,14 +184,23 @@ class _Side:
         result, here = there.present[key], self.resources[key[0]]
         if here is not None:
             container = there.containers.get(key[0], {}).get(result.container or "", result.container)
-            return self.sight.hides_neighbours(result, here.source) or self.sight.hides_verdict(result, here, container)
+            return self.hides_neighbours(key, there) or self.sight.hides_verdict(result, here, container)
         resource = there.resources[key[0]]
         assert resource is not None
         return (
-            self.hides_object(resource, there)
-            or self.sight.hides_neighbours(result, there.counterparts.get(resource.source))
-            or self.sight.lacks_scanners(result)
+            self.hides_object(resource, there) or self.hides_neighbours(key, there) or self.sight.lacks_scanners(result)
         )
+
+    def hides_neighbours(self, key: Key, there: _Side) -> bool:
+        """Whether a verdict may differ for a neighbour alone that one of the sides could not read.
+
+        Where the object itself is the same, whatever is said of it otherwise is for its neighbours.
+        """
+        here, twin = self.resources[key[0]], there.resources[key[0]]
+        assert twin is not None
+        if twin.source not in there.unsettled and (here is None or here.source not in self.unsettled):
+            return False
+        return there.present[key].subject is Subject.SCOPE or (here is not None and here.digest == twin.digest)
 
     def hides_object(self, resource: AuditedResource, there: _Side) -> bool:
         """Whether a resource that only the other side has may be here unseen."""
@@ -185,6 +219,17 @@ def _keyed(
         own = (number, parts_of.get((number, container), container), flaw)
         seen[own] += 1
         yield (*own, seen[own]), result
+
+
+def _failed(present: Mapping[Key, Result]) -> Mapping[Key, Result]:
+    return {key: result for key, result in present.items() if result.status is ResultStatus.FAILED}
+
+
+def _verdicts(present: Mapping[Key, Result]) -> Mapping[int, frozenset[tuple[Key, str]]]:
+    found: dict[int, set[tuple[Key, str]]] = {}
+    for key, result in present.items():
+        found.setdefault(key[0], set()).add((key, result.status))
+    return {number: frozenset(verdicts) for number, verdicts in found.items()}
 
 
 def _is_comparable(before: _Side, after: _Side, number: int) -> bool:

@@ -1,6 +1,6 @@
 """What an object says, as digests: with what moves at every release masked, and with its names masked as well.
 
-Equal digests without names prove that an object, or a container, was renamed and nothing else.
+Equal digests without names prove that an object, a container, or an item of one's lists was renamed and nothing else.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
-from controls.masking import SIGN, masked
+from controls.fingerprint import CONTAINERS
+from controls.masking import SIGN, masked, masked_whole
 from model.audit import AuditedContainer, AuditedResource, Score
 from model.resource import Container, Resource, Source, SourceKind
-from model.values import Json, mapping
+from model.values import FieldPath, Json, mapping, sequence
 
 MASKED_KEYS = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "chart", "version"})
 """Labels and annotations that name a release."""
@@ -29,6 +30,7 @@ LITERAL = frozenset(
     {"image", "command", "args", "exec", "value", "path", "mountPath", "subPath", "workingDir", "data", "stringData"}
 )
 """Fields that mean what they say, and refer to no object."""
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 NO_STEMS: Mapping[str, str] = {}
 HASHED = re.compile(r'"[^"\\]+-[a-z0-9]{10}"')
 """Text that may be a name with a hash, in JSON."""
@@ -62,7 +64,7 @@ class Contents:
             location=resource.location,
             score=score,
             stem=resource.stem,
-            contents=_digests(bare, names, stems),
+            contents=_digests(bare, names, stems, [pod.path for pod in resource.pods]),
             containers=tuple(_container(each, names, stems) for each in resource.containers),
         )
 
@@ -85,18 +87,66 @@ def _container(container: Container, names: Sequence[str], stems: Mapping[str, s
     return AuditedContainer(key=container.key, contents=_digests(value, (container.name, *names), stems))
 
 
-def _digests(value: dict[str, Json], names: Sequence[str], stems: Mapping[str, str]) -> tuple[str, ...]:
+def _digests(
+    value: dict[str, Json], names: Sequence[str], stems: Mapping[str, str], pods: Sequence[FieldPath] = ()
+) -> tuple[str, ...]:
     """Of what it says: as it stands, with the names masked where things refer to each other, and masked everywhere.
 
-    A new name reaches more or less of an object: an image ``nginx`` stays when an object of that name gets another one.
-    The last digest stands for those that would follow.
+    A new name reaches more or less of an object: an image ``nginx`` stays when an object of that name gets another one,
+    and so may a volume ``db-data`` of ``db``. The last form stands alone: in place of literal texts, it masks what
+    ``pods`` call their volumes, ports and variables. The last digest stands for those that would follow.
     """
     literals: list[Json] = []
-    references = _stemmed(_canonical(_without_literals(value, literals)), stems)
+    bare = _without_literals(value, literals)
+    references = _stemmed(_canonical(bare), stems)
     texts = _stemmed(_canonical(literals), stems)
-    forms = ((references, texts), (masked(references, names), texts), (masked(references, names), masked(texts, names)))
-    last = 0 if forms[0] == forms[2] else 1 if forms[1] == forms[2] else 2
-    return tuple(_sha256("".join(form)) for form in forms[: last + 1])
+    words, all_texts = masked(references, names), masked(texts, names)
+    forms = [(references, texts), (masked_whole(references, names), texts), (words, texts), (words, all_texts)]
+    if [path for path in pods if _mask_inner(bare, path)]:
+        forms.append((masked(_stemmed(_canonical(bare), stems), names), texts))
+    while len(forms) > 1 and forms[-1] == forms[-2]:
+        forms.pop()
+    return tuple(_sha256("".join(form)) for form in forms)
+
+
+def _mask_inner(value: Json, path: FieldPath) -> bool:
+    """Put numbers in place of the names that mean something inside of the pod at ``path`` only; False without any.
+
+    Volumes and who mounts them, ports and who probes them, and variables. In a list, since a name is a text.
+    """
+    for step in path:
+        value = mapping(value).get(step) if isinstance(step, str) else None
+    pod = mapping(value)
+    containers = [mapping(each) for key in sorted(CONTAINERS) for each in sequence(pod.get(key))]
+    volumes = _numbered(pod.get("volumes"))
+    for container in containers:
+        for key in ("volumeMounts", "volumeDevices"):
+            for mount in map(mapping, sequence(container.get(key))):
+                _renumber(mount, "name", volumes)
+    ports = [_numbered(container.get("ports")) for container in containers]
+    for container, known in zip(containers, ports, strict=True):
+        for probe in PROBES:
+            for action in ("httpGet", "tcpSocket"):
+                _renumber(mapping(mapping(container.get(probe)).get(action)), "port", known)
+    variables = [_numbered(container.get("env")) for container in containers]
+    return any((volumes, *ports, *variables))
+
+
+def _numbered(items: Json) -> Mapping[str, int]:
+    """Numbers instead of the names of list items, in their order."""
+    numbers: dict[str, int] = {}
+    for item in map(mapping, sequence(items)):
+        name = item.get("name")
+        if isinstance(name, str):
+            numbers.setdefault(name, len(numbers))
+            _renumber(item, "name", numbers)
+    return numbers
+
+
+def _renumber(item: dict[str, Json], field: str, numbers: Mapping[str, int]) -> None:
+    name = item.get(field)
+    if isinstance(name, str) and name in numbers:
+        item[field] = [numbers[name]]
 
 
 def _without_literals(value: dict[str, Json], literals: list[Json]) -> dict[str, Json]:

@@ -25,13 +25,17 @@ def narrow(audit: Audit, paths: tuple[str, ...]) -> Audit:
 
 
 def narrow_comparison(comparison: Comparison, paths: tuple[str, ...]) -> Comparison:
-    """The comparison without what lies elsewhere. What moved here from there is new here: other rules hold."""
+    """The comparison without what lies elsewhere.
+
+    What moved here from there is new here, since other rules hold; what gets worse while it moves away is new, too.
+    """
     base, head = narrow(comparison.base, paths), narrow(comparison.head, paths)
     before = frozenset(resource.id for resource in base.resources)
     after = frozenset(resource.id for resource in head.resources)
     changed = after.intersection(comparison.changed_resources)
     couples = tuple(_narrowed(comparison.couples, before, after))
     came = {each.head.id for each in couples if each.head and not each.base}
+    left = {each.head.id for each in comparison.couples if each.head and each.base and each.base.id in before}
     entered = tuple(result for result in comparison.persisting if result.resource in came)
     base_comparable, head_comparable = comparable(couples)
     return replace(
@@ -41,7 +45,7 @@ def narrow_comparison(comparison: Comparison, paths: tuple[str, ...]) -> Compari
         patch=sum((resource.score for resource in head.resources if resource.id in changed), Score()),
         base_comparable=base_comparable,
         head_comparable=head_comparable,
-        introduced=tuple(sorted((*_of(comparison.introduced, after), *entered), key=worst_first)),
+        introduced=tuple(sorted((*_of(comparison.introduced, after | left), *entered), key=worst_first)),
         resolved=_of(comparison.resolved, before),
         persisting=tuple(result for result in _of(comparison.persisting, after) if result.resource not in came),
         unwaived=tuple(result for result in _of(comparison.unwaived, after) if result.resource not in came),

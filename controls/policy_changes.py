@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from model.control import RANKS, Control, Severity
-from model.policy import AllowIncomplete, Gate, PathGate, Policy, PolicyChange, UnusedWaivers, Waiver
+from model.policy import AllowIncomplete, BreakGlass, Gate, PathGate, Policy, PolicyChange, UnusedWaivers, Waiver
+from model.sources import ChartEntry, KustomizeEntry, SourceEntry
 
 LENIENCE: Final = {AllowIncomplete.NONE: 0, AllowIncomplete.EXISTING: 1, AllowIncomplete.ALL: 2}
+
+
+def source_changes(before: Iterable[SourceEntry], after: Iterable[SourceEntry]) -> tuple[PolicyChange, ...]:
+    """What the list of sources has lost and gained; what base lists stays scanned while its files are there."""
+    return tuple(_list("sources", map(_source, before), map(_source, after), more_is_weaker=False))
+
+
+def _source(entry: SourceEntry) -> str:
+    if not isinstance(entry, ChartEntry):
+        return f"{'kustomization' if isinstance(entry, KustomizeEntry) else 'manifests'} {entry.path}"
+    rows = [f"{each.name}: {', '.join(each.files)}" for each in entry.environments]
+    version = [f"for Kubernetes {entry.kube_version}"] if entry.kube_version else []
+    return "; ".join((f"chart {entry.path}", *rows, *version))
 
 
 def policy_changes(before: Policy, after: Policy, known: Mapping[str, Control]) -> tuple[PolicyChange, ...]:
@@ -22,10 +38,11 @@ def policy_changes(before: Policy, after: Policy, known: Mapping[str, Control]) 
         *_controls(before, after, known),
         *_list("waivers", map(_waiver, before.waivers), map(_waiver, after.waivers), more_is_weaker=True),
         *_unused_waivers(before, after),
-        *_list("exclude", before.exclude, after.exclude, more_is_weaker=True),
+        *_exclusions(before.exclude, after.exclude),
         *_list("scanners", before.scanners, after.scanners, more_is_weaker=False),
         *_frameworks(before, after),
         *_list("deps.allow", before.chart_repositories, after.chart_repositories, more_is_weaker=True),
+        *_break_glass(before.break_glass, after.break_glass),
     )
 
 
@@ -48,11 +65,20 @@ def _thresholds(key: str, before: Gate | PathGate, after: Gate | PathGate) -> It
 
 def _path_gates(before: Policy, after: Policy) -> Iterator[PolicyChange]:
     """Gates belong together by their paths; one that goes asks for less."""
-    olds = {gate.paths: gate for gate in before.gates}
-    news = {gate.paths: gate for gate in after.gates}
-    for paths in sorted(olds.keys() | news.keys()):
-        nothing = PathGate(paths=paths)
-        yield from _thresholds(f"gates[{', '.join(paths)}]", olds.get(paths, nothing), news.get(paths, nothing))
+    olds, news = _numbered(before.gates), _numbered(after.gates)
+    for paths, number in sorted(olds.keys() | news.keys()):
+        nothing, key = PathGate(paths=paths), (paths, number)
+        yield from _thresholds(f"gates[{', '.join(paths)}]", olds.get(key, nothing), news.get(key, nothing))
+
+
+def _numbered(gates: Iterable[PathGate]) -> dict[tuple[tuple[str, ...], int], PathGate]:
+    """Several gates may be about the same paths."""
+    seen: Counter[tuple[str, ...]] = Counter()
+    found = {}
+    for gate in gates:
+        seen[gate.paths] += 1
+        found[gate.paths, seen[gate.paths]] = gate
+    return found
 
 
 def _controls(before: Policy, after: Policy, known: Mapping[str, Control]) -> Iterator[PolicyChange]:
@@ -90,6 +116,27 @@ def _list(key: str, before: Iterable[str], after: Iterable[str], *, more_is_weak
         yield PolicyChange(key=key, before=gone, after="", weakens=not more_is_weaker)
     for added in (new for new in news if new not in olds):
         yield PolicyChange(key=key, before="", after=added, weakens=more_is_weaker)
+
+
+def _exclusions(before: Sequence[str], after: Sequence[str]) -> Iterator[PolicyChange]:
+    """A pattern that begins with ``!`` takes back what those before it leave out, so their order counts."""
+    for change in _list("exclude", before, after, more_is_weaker=True):
+        is_exception = (change.before or change.after).startswith("!")
+        yield replace(change, weakens=change.weakens is not is_exception)
+    if sorted(before) == sorted(after) and before != after:
+        yield PolicyChange(key="exclude", before=", ".join(before), after=", ".join(after), weakens=True)
+
+
+def _break_glass(before: BreakGlass | None, after: BreakGlass | None) -> Iterator[PolicyChange]:
+    """A label that lets pass, or another one, or for others."""
+    old, new = (_way_out(each) for each in (before, after))
+    yield from _change("break_glass", old, new, weakens=bool(new))
+
+
+def _way_out(way: BreakGlass | None) -> str:
+    if way is None:
+        return ""
+    return f"the label {way.label}, set by {', '.join(way.teams) or 'anybody'}"
 
 
 def _waiver(waiver: Waiver) -> str:

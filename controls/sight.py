@@ -11,11 +11,14 @@ from typing import TypeVar
 from model.audit import ALL_OF_PODS, Audit, AuditedResource, Result, ResultStatus
 from model.control import Subject
 from model.finding import ScanStatus
-from model.resource import Failure, Source, Stage
+from model.resource import Failure, Source, SourceKind, Stage
 
 KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+K = TypeVar("K")
 V = TypeVar("V")
 PODS = frozenset({Subject.POD, Subject.CONTAINER})
+Unread = tuple[Stage, str, str | None]
+"""What could not be read: stage, path, and digest of what stands there; the same on both sides hides the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +27,8 @@ class Sight:
 
     sources: frozenset[str]
     """Not rendered, or only in part."""
-    patchy: frozenset[str]
-    """Sources of which something is missing: what depends on the neighbours cannot be told."""
+    unread: Mapping[str | None, frozenset[Unread]]
+    """What is missing, by the source that misses it; None for what belongs to no source."""
     places: Mapping[str, frozenset[str | None]]
     """Paths that were not read, with the sources that miss them; None for what belongs to no source."""
     scanners: frozenset[str]
@@ -44,7 +47,7 @@ class Sight:
         unseen = [(each.resource, each.scanner) for each in audit.unscanned if each.resource and each.scanner]
         return cls(
             sources=frozenset(each.source for each in whole if each.source and each.stage is Stage.RENDER),
-            patchy=frozenset(each.source for each in whole if each.source),
+            unread=_grouped((each.source, (each.stage, each.path, each.digest)) for each in whole),
             places=_grouped((place, each.source) for each in whole for place in _places(each)),
             scanners=frozenset(unsure | broken),
             unseen=_grouped(unseen),
@@ -68,9 +71,11 @@ class Sight:
             )
         )
 
-    def hides_neighbours(self, result: Result, source: str | None) -> bool:
-        """Whether ``result`` depends on other objects of its ``source``, some of which may be missing here."""
-        return result.subject is Subject.SCOPE and source in self.patchy
+    def missing(self, source: Source, known_as: str | None) -> frozenset[Unread]:
+        """What could not be read of a source of either side; ``known_as``: its id here, if it is here."""
+        of_nobody = self.unread.get(None, frozenset())
+        own = self.unread.get(known_as, frozenset()) if known_as else frozenset()
+        return own | {each for each in of_nobody if _covers(source, each)}
 
     def hides_verdict(self, result: Result, here: AuditedResource, container: str | None) -> bool:
         """Whether nobody could say of an object here what ``result`` says of it there; ``container``: its key here."""
@@ -107,8 +112,16 @@ def _places(failure: Failure) -> Iterator[str]:
         yield folder or "."
 
 
-def _grouped(rows: Iterable[tuple[str, V]]) -> Mapping[str, frozenset[V]]:
-    found: dict[str, set[V]] = {}
+def _covers(source: Source, unread: Unread) -> bool:
+    """Whether objects of ``source`` may stand in what no source claims; raw manifests are all files below a PATH."""
+    stage, path, _ = unread
+    if path == source.path or path in _above(source.path):
+        return True
+    return source.kind is SourceKind.MANIFESTS and stage is Stage.PARSE and source.path in _above(path)
+
+
+def _grouped(rows: Iterable[tuple[K, V]]) -> Mapping[K, frozenset[V]]:
+    found: dict[K, set[V]] = {}
     for key, value in rows:
         found.setdefault(key, set()).add(value)
     return {key: frozenset(values) for key, values in found.items()}

@@ -13,7 +13,10 @@ from model.resource import Source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Couple:
-    """An object on both sides, or on the only side that has it: None in base is new, None in head is gone."""
+    """An object on both sides, or on the only side that has it: None in base is new, None in head is gone.
+
+    Its scores leave out what only one side could judge.
+    """
 
     base: AuditedResource | None
     head: AuditedResource | None

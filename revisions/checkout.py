@@ -97,7 +97,7 @@ def find(folder: Path) -> Checkout | None:
 
 def require_name(name: str) -> None:
     """Raise UsageError for what is an option, a path in a commit, a search or no word at all."""
-    bad = not name or name.startswith("-") or len(name) > LONGEST_NAME or ":" in name or "{/" in name
+    bad = not name or name.startswith(("-", "^")) or len(name) > LONGEST_NAME or ":" in name or "{/" in name
     if bad or re.search(r"[\0-\x1f\x7f\ud800-\udc7f\udd00-\udfff]", name):  # surrogates that stand for no byte
         raise UsageError(
             f"{name[:100]!r} is no name of a commit.",

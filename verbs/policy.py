@@ -8,7 +8,7 @@ from pathlib import Path
 
 from controls.catalogue import Catalogue
 from controls.configuration import Configuration, require_framework
-from controls.policy_changes import policy_changes
+from controls.policy_changes import policy_changes, source_changes
 from manifests.files import NotReadError, kind_of, read_file, reported
 from manifests.text.parse import parse
 from model.errors import UsageError
@@ -90,6 +90,15 @@ def _both(asked: _Asked, catalogue: Catalogue, head_root: Path, base_root: Path 
             "the policy of base counts, and base is no folder and no commit",
             "Name one with --base, or use --policy head.",
         )
+    if not asked.file.is_absolute() and ".." in asked.file.parts:
+        raise UsageError(
+            f"the configuration {asked.file} lies outside of the tree", "Name a file relative to the root."
+        )
+    roots = [root for root in (head_root, base_root) if root is not None]
+    if asked.is_named and asked.policy == "base" and not any(kind_of(root / asked.file) for root in roots):
+        raise UsageError(
+            f"the configuration {asked.file} is neither in base nor in head", "Name a file relative to the root."
+        )
     head = _Read.of(head_root, asked, catalogue, is_optional=not asked.is_named or asked.policy == "base")
     base = _Read() if base_root is None else _Read.of(base_root, asked, catalogue, is_optional=True)
     error = (head if asked.policy == "head" else base).error
@@ -102,7 +111,10 @@ def _changes(base: _Read, head: _Read, catalogue: Catalogue) -> tuple[PolicyChan
     """Nothing where one of them makes no sense: that is told by itself."""
     if base.error or head.error:
         return ()
-    return policy_changes(base.policy, head.policy, catalogue.controls)
+    return (
+        *policy_changes(base.policy, head.policy, catalogue.controls),
+        *source_changes(base.sources, head.sources),
+    )
 
 
 def _objections(error: UsageError | None) -> Iterator[Reason]:

@@ -172,7 +172,7 @@ class _Settling:
                 continue
             if found is not None:
                 if isinstance(found, str):
-                    why = candidate.text if isinstance(candidate, Stated) else candidate.caution or planned.why
+                    why = _stated_words(candidate) or candidate.caution or planned.why
                     self._remarks.append(f"Compared with commit {found[:SHORT]}: {why}")
                 return found
         if planned.base.required:
@@ -276,7 +276,7 @@ class _Settling:
             return None
         if pull is None or not isinstance(base, str) or planned.base is None:
             return side.root
-        if not any(isinstance(each, MergeBase) for each in planned.base.candidates):
+        if not any(_is_past(each) for each in planned.base.candidates):
             return side.root
         assert self._repository is not None
         tip = self._repository.obtain(pull.base_sha)
@@ -305,6 +305,19 @@ class _Settling:
             cwd=folder / here.relative_to(top) if here.is_relative_to(top) else folder,
             gaps=_below(gaps, root.relative_to(top)),
         )
+
+
+def _stated_words(candidate: Candidate) -> str:
+    """What a person has named."""
+    if not isinstance(candidate, Stated):
+        return ""
+    name = candidate.text.removesuffix(SINCE)
+    return name if name == candidate.text else f"where {name} and head have parted"
+
+
+def _is_past(candidate: Candidate) -> bool:
+    """Whether it is where two branches have parted, which may be long ago."""
+    return isinstance(candidate, MergeBase) or (isinstance(candidate, Stated) and candidate.text.endswith(SINCE))
 
 
 def _named(repository: Repository | None, revision: str) -> CheckedOut | None:

@@ -42,7 +42,10 @@ def settle_sources(
     listed = (*(_as_head_has_it(each, before.get(_key(each)), head_root) for each in head), *kept)
     return Sources(
         head=listed,
-        base=tuple(_as_base_has_it(each, before.get(_key(each)), base_root) for each in listed),
+        base=(
+            *(_as_base_has_it(each, before.get(_key(each)), base_root) for each in listed),
+            *(each for key, each in before.items() if key not in after and each not in kept),
+        ),
         only=bool(head) and (bool(base) or may_narrow),
     )
 

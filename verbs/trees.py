@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from manifests.load import ChartValues, LoadRequest, load
 from manifests.lost import lost_from_sight
 from manifests.relocate import relocate
 from model.audit import Audit
+from model.errors import UsageError
 from model.policy import Policy
 from model.progress import Progress
 from model.resource import Failure, Note, SourceKind, Stage, Tree
@@ -56,6 +58,7 @@ class Loading:
         apart = _submodules(sides.base) if sides.base else frozenset()
         there = replace(side, paths=tuple(path for path in side.paths if _is_wanted(path, side, base)))
         tree = _with_gaps(self._load(there, self.sources.head, kept, apart), side)
+        tree = replace(tree, failures=(*tree.failures, *_gone_into_submodules(side, base)))
         lost = lost_from_sight(base.sources, _raw_manifests(base), tree, side.root)
         inside = _reported(side)
         return replace(tree, failures=(*tree.failures, *(each for each in lost if _is_under(each.path, inside))))
@@ -98,11 +101,13 @@ class Loading:
 
 def _is_wanted(path: str, side: Side, base: Tree | Audit) -> bool:
     """Whether a PATH must be there: one that is gone, and of which base had something, was deleted by the change."""
-    place = side.cwd / path
+    place = Path(os.path.normpath(side.cwd / path))
     if place.exists() or place.is_symlink() or not place.is_relative_to(side.root):
         return True
     name = place.relative_to(side.root).as_posix()
-    return not any(_is_under(each, (name,)) for each in _paths(base))
+    if not any(_is_under(each, (name,)) for each in _paths(base)):
+        raise UsageError(f"the path {name} exists on neither side", "Name a chart, a manifest or a folder.")
+    return False
 
 
 def _paths(base: Tree | Audit) -> Iterator[str]:
@@ -146,6 +151,20 @@ def _with_gaps(tree: Tree, side: Side) -> Tree:
     told = {Absence.SUBMODULE, Absence.LFS}
     failures = [_failure(gap) for gap in side.gaps if gap.reason not in told and gap.path.endswith(SUFFIXES)]
     return replace(tree, notes=(*tree.notes, *notes), failures=(*tree.failures, *failures))
+
+
+def _gone_into_submodules(side: Side, base: Tree | Audit) -> Iterator[Failure]:
+    """What base has scanned and what another repository holds now."""
+    paths = frozenset(_paths(base))
+    for gap in side.gaps:
+        if gap.reason is Absence.SUBMODULE and any(_is_under(path, (gap.path,)) for path in paths):
+            yield Failure(
+                stage=Stage.PARSE,
+                path=gap.path,
+                digest=f"git:{gap.id}",
+                reason="base has manifests here; head has a submodule, and nothing of it is scanned",
+                remedy="scan the other repository by itself, and let base lose them first, or keep them here",
+            )
 
 
 def _failure(gap: Gap) -> Failure:

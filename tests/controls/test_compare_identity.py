@@ -107,6 +107,47 @@ def test_a_prefix_or_suffix_that_others_prove_to_be_new_is_new_for_all(form: str
     assert len(compared([*old, odd[0]], [*new, odd[1]]).introduced) == 1, "there is no rule"
 
 
+def kinds(*rows: tuple[str, str, str], source: Source = MANIFESTS, namespace: str = "") -> list[AuditedResource]:
+    """Things of a kind and name, and what they say."""
+    refs = [(ResourceRef(group="", kind=kind, namespace=namespace, name=name), says) for kind, name, says in rows]
+    return [thing(ref.name, says=says, ref=ref, id=f"{source.id}#{ref}", source=source) for ref, says in refs]
+
+
+def test_a_new_name_that_one_object_proves_is_that_of_its_relatives() -> None:
+    old = kinds(("Service", "db", "s"), ("Deployment", "db", "1"), ("Secret", "db-login", "1"))
+    new = kinds(("Service", "pg", "s"), ("Deployment", "pg", "2"), ("Secret", "pg-login", "2"))
+    assert persists(compared(old, new))
+    assert persists(compared(new, old))
+    worse = flaw(new[1], "host-network")
+    comparison = compare(audit(old, map(flaw, old)), audit(new, [*map(flaw, new), worse]))
+    assert comparison.introduced == (worse,)
+
+
+def test_a_word_that_only_begins_alike_is_no_relative() -> None:
+    old = kinds(("Service", "db", "s"), ("Deployment", "dbx", "1"), ("Secret", "my-db", "1"))
+    new = kinds(("Service", "pg", "s"), ("Deployment", "pgx", "2"), ("Secret", "my-pg", "2"))
+    assert len(compared(old, new).introduced) == 2
+
+
+def test_a_name_that_somebody_keeps_or_that_is_not_certain_is_no_rule_for_relatives() -> None:
+    old, new = (kinds(("Service", name, "s"), ("Deployment", name, name)) for name in ("db", "pg"))
+    stays = kinds(("ConfigMap", "db", "c"))
+    assert len(compared([*old, *stays], [*new, *stays]).introduced) == 1
+    taken = kinds(("ConfigMap", "pg", "c"))
+    assert len(compared([*old, *taken], [*new, *taken]).introduced) == 1
+    equals = [kinds(("Service", name, "s")) for name in ("other", "some")]
+    assert len(compared([*old, *equals[0]], [*new, *equals[1]]).introduced) == 1
+
+
+def test_of_relatives_of_two_names_the_longer_one_counts() -> None:
+    old = kinds(("Service", "db", "s"), ("Service", "db-log", "t"), ("Deployment", "db-log-x", "1"))
+    new = kinds(("Service", "pg", "s"), ("Service", "log", "t"), ("Deployment", "log-x", "2"))
+    astray = kinds(("Deployment", "pg-log-x", "2"))
+    assert persists(compared(old, new))
+    for sides in ((old, [*new[:2], *astray]), ([*new[:2], *astray], old)):
+        assert len(compared(*sides).introduced) == 1
+
+
 def test_a_hash_of_the_content_in_the_name_is_no_new_name() -> None:
     old, new = (thing(f"config-{hashed}", says=hashed, stem="config") for hashed in ("2b5c7d9f4k", "9f4k2b5c7d"))
     assert persists(compared([old], [new]))
@@ -139,6 +180,86 @@ def test_an_object_that_moves_into_another_source_is_the_same_where_nobody_else_
     assert is_new(compared([thing()], twice, sources))
     one_is_equal = [thing(says="y", source=overlay), thing(source=chart)]
     assert [row.resource for row in compared([thing()], one_is_equal, sources).introduced] == [one_is_equal[0].id]
+
+
+RAW_ROWS = (("Service", "db", "d"), ("Service", "web", "w"), ("ConfigMap", "set", "1"), ("Account", "db", ""))
+PREFIXED = (("Service", "x-db", "d"), ("Service", "x-web", "w"), ("ConfigMap", "x-set", "2"), ("Account", "x-db", ""))
+
+
+@pytest.mark.parametrize("kind", [SourceKind.KUSTOMIZE, SourceKind.HELM])
+def test_objects_that_get_a_prefix_as_they_move_into_another_source_are_the_same(kind: SourceKind) -> None:
+    place = source(kind, "deploy")
+    sources = (MANIFESTS, place)
+    old, new = kinds(*RAW_ROWS), kinds(*PREFIXED, source=place)
+    assert persists(compared(old, new, sources))
+    assert persists(compared(new, old, sources))
+    assert is_new(compared(old[:1], new[:1], sources)), "one name proves no rule"
+    assert is_new(compared(old[3:], new[3:], sources)), "an account says nothing"
+
+
+def test_a_workload_that_moves_under_another_name_is_the_same_and_so_are_its_relatives() -> None:
+    place = source(SourceKind.KUSTOMIZE, "deploy")
+    containers = (AuditedContainer(key="app", contents=("c",)),)
+    old = [thing("web", containers=containers), *kinds(("Service", "web", "1"))]
+    new = [thing("api", containers=containers, source=place), *kinds(("Service", "api", "2"), source=place)]
+    assert persists(compared(old, new, (MANIFESTS, place)))
+
+
+def test_copies_and_canaries_in_another_source_are_new() -> None:
+    place = source(SourceKind.KUSTOMIZE, "deploy")
+    sources = (MANIFESTS, place)
+    containers = (AuditedContainer(key="app", contents=("c",)),)
+    old = thing("web", containers=containers)
+    copies = [thing(name, containers=containers, source=place) for name in ("x-web", "x-web-canary")]
+    assert len(compared([old], [old, copies[0]], sources).introduced) == 1
+    assert is_new(compared([old], copies, sources)), "either may be it"
+
+
+def test_who_could_have_moved_into_two_sources_is_paired_once() -> None:
+    one, other = (source(SourceKind.KUSTOMIZE, path) for path in ("one", "other"))
+    old = kinds(("Service", "a", "1"), ("Service", "b", "2"), ("Service", "c", "3"), ("Service", "d", "4"))
+    old += kinds(("Secret", "a", "5"))
+    new = kinds(("Service", "x-a", "1"), ("Service", "x-b", "2"), ("Secret", "x-a", "6"), source=one)
+    new += kinds(("Service", "y-c", "3"), ("Service", "y-d", "4"), ("Secret", "y-a", "5"), source=other)
+    for sides in ((old, new), (new, old)):
+        comparison = compared(*sides, (MANIFESTS, one, other))
+        paired = [id(side) for each in comparison.couples for side in (each.base, each.head) if side]
+        assert len(paired) == len(set(paired)) == len(old) + len(new)
+
+
+def inside(name: str, *volumes: str, says: str = "same") -> tuple[AuditedResource, list[Result]]:
+    """A pod that says the same but for the names of its ``volumes``, each of them with the same flaw."""
+    one = thing(contents=(f"sha256:{name}", "2", "3", "4", says), digest=f"sha256:{name}")
+    prints = Fingerprints(MANIFESTS, one.ref)
+    return one, [
+        result(
+            "host-path", one, container=None, fingerprint=prints.of("host-path", None, ("volumes", f"name={volume}"))
+        )
+        for volume in volumes
+    ]
+
+
+def of_inside(base: tuple[AuditedResource, list[Result]], head: tuple[AuditedResource, list[Result]]) -> Comparison:
+    return compare(*(audit([one], flaws) for one, flaws in (base, head)))
+
+
+def test_a_flaw_of_a_list_item_that_was_renamed_and_nothing_else_persists() -> None:
+    comparison = of_inside(inside("a", "data", "sock"), inside("b", "disk", "sock"))
+    assert persists(comparison)
+    assert len(comparison.changed_resources) == 1
+
+
+def test_a_flaw_of_a_list_item_is_new_where_more_than_its_name_has_changed_or_two_could_be_meant() -> None:
+    assert is_new(of_inside(inside("a", "data"), inside("b", "disk", says="another")))
+    assert is_new(of_inside(inside("a", "data", "sock"), inside("b", "disk", "socket")))
+    assert len(of_inside(inside("a", "data"), inside("b", "data", "disk")).introduced) == 1
+    assert len(of_inside(inside("a", "data"), inside("b", "disk", "more")).introduced) == 2
+
+
+def test_a_renamed_list_item_with_another_control_is_introduced() -> None:
+    one, flaws = inside("b", "disk")
+    worse = [replace(flaws[0], control="docker-socket", fingerprint=f"{flaws[0].fingerprint[:-32]}{'f' * 32}")]
+    assert is_new(of_inside(inside("a", "data"), (one, worse)))
 
 
 def source(kind: SourceKind, path: str, name: str = "", environment: str = "") -> Source:

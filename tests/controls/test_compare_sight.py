@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from controls.compare import compare
-from model.audit import NotJudged, Score, Witness
+from model.audit import AuditedResource, NotJudged, Result, Score, Witness
 from model.audit import ResultStatus as Status
 from model.comparison import Comparison
-from model.control import Subject
+from model.control import Severity, Subject
 from model.resource import Failure, Source, SourceKind, Stage
 from tests.audits import MANIFESTS, audit, failure, location, resource, result
 
@@ -76,7 +77,8 @@ def test_all_of_a_source_that_only_head_has_is_introduced() -> None:
 
 def test_an_object_that_both_sides_hold_is_compared_though_its_file_is_broken_elsewhere() -> None:
     web = resource()
-    comparison = compare(audit([web], failures=[failure(web.location.path)]), audit([web], [result(of=web)]))
+    worse = replace(web, digest="sha256:worse")
+    comparison = compare(audit([web], failures=[failure(web.location.path)]), audit([worse], [result(of=worse)]))
     assert len(comparison.introduced) == 1
 
 
@@ -119,3 +121,106 @@ def test_an_object_that_a_scanner_has_seen_on_one_side_only_is_not_in_the_scores
     unseen = failure(web.location.path, stage=Stage.SCAN, scanner="trivy", resource=web.id)
     comparison = compare(audit([web, api]), audit([web, api], failures=[unseen]))
     assert comparison.base_comparable == comparison.head_comparable == api.score
+
+
+def alone(control: str = "network-policy-missing", *, of: AuditedResource, **fields: Any) -> Result:
+    """A finding that a neighbour could take away."""
+    return result(control, of, **{"subject": Subject.SCOPE, "container": None, "severity": Severity.MEDIUM, **fields})
+
+
+WHOLE = resource(earned=40, possible=40)
+LOST = replace(WHOLE, score=Score(earned=36, possible=40))
+REST = Score(earned=36, possible=36)
+
+
+@pytest.mark.threat("S8")
+@pytest.mark.parametrize(
+    "lost",
+    [failure("policy.yaml"), failure("policies", source=None), failure("policies/a.yaml", source=None)],
+    ids=["its own", "a folder of nobody", "a file of nobody"],
+)
+def test_what_a_neighbour_may_have_taken_away_is_not_new_where_head_cannot_read_it(lost: Failure) -> None:
+    seen = alone(of=LOST)
+    comparison = compare(audit([WHOLE]), audit([LOST], [seen], failures=[lost]))
+    assert (comparison.introduced, comparison.newly_visible) == ((), (seen,))
+    assert comparison.base_comparable == comparison.head_comparable == REST
+    assert [share.points for share in comparison.shares] == [0]
+
+
+@pytest.mark.threat("S8")
+def test_nor_is_it_resolved_where_base_could_not_read_it() -> None:
+    seen = alone(of=LOST)
+    comparison = compare(audit([LOST], [seen], failures=[failure("policy.yaml")]), audit([WHOLE]))
+    assert (comparison.resolved, comparison.uncompared) == ((), (seen,))
+    assert comparison.base_comparable == comparison.head_comparable == REST
+
+
+@pytest.mark.parametrize("change", ["broken", "mended"])
+def test_a_service_whose_pods_cannot_be_read_on_one_side_is_neither_new_nor_resolved(change: str) -> None:
+    """The pods are not compared at all, and nothing else moves the score."""
+    pods, seen = resource("db"), alone("service-dangling", of=LOST)
+    whole = audit([WHOLE, pods], [result(of=pods)])
+    broken = audit([LOST], [seen], failures=[failure(pods.location.path)])
+    comparison = compare(broken, whole) if change == "mended" else compare(whole, broken)
+    assert (comparison.introduced, comparison.resolved) == ((), ())
+    assert len(comparison.newly_visible) == len(comparison.uncompared) == 1
+    assert comparison.base_comparable == comparison.head_comparable == REST
+
+
+@pytest.mark.threat("S8")
+@pytest.mark.parametrize("source", [MANIFESTS.id, None])
+def test_a_file_that_is_broken_alike_on_both_sides_excuses_nothing(source: str | None) -> None:
+    seen, broken = alone(of=LOST), failure("broken.yaml", source=source)
+    comparison = compare(audit([WHOLE], failures=[broken]), audit([LOST], [seen], failures=[broken]))
+    assert comparison.introduced == (seen,)
+    assert (comparison.base_comparable, comparison.head_comparable) == (WHOLE.score, LOST.score)
+    back = compare(audit([LOST], [seen], failures=[broken]), audit([WHOLE], failures=[broken]))
+    assert back.resolved == (seen,)
+
+
+@pytest.mark.parametrize("other", [failure("policy.yaml", digest="sha256:other"), failure("moved.yaml")])
+def test_a_broken_file_that_changes_may_hide_something_else(other: Failure) -> None:
+    seen = alone(of=LOST)
+    comparison = compare(audit([WHOLE], failures=[failure("policy.yaml")]), audit([LOST], [seen], failures=[other]))
+    assert comparison.newly_visible == (seen,)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        failure("charts/web", stage=Stage.RENDER, source=CHART.id),
+        failure("charts/web", stage=Stage.RENDER, source=None),
+    ],
+)
+def test_what_is_broken_in_another_source_is_no_neighbour(lost: Failure) -> None:
+    seen = alone(of=LOST)
+    known = (MANIFESTS, CHART)
+    comparison = compare(audit([WHOLE], sources=known), audit([LOST], [seen], failures=[lost], sources=known))
+    assert comparison.introduced == (seen,)
+
+
+def test_an_object_that_is_the_same_fails_for_its_neighbours_whatever_its_subject() -> None:
+    seen = alone("service-account-token-automount", of=LOST, subject=Subject.POD)
+    lost = [failure("account.yaml")]
+    comparison = compare(audit([WHOLE]), audit([LOST], [seen], failures=lost))
+    assert comparison.newly_visible == (seen,)
+    assert comparison.base_comparable == comparison.head_comparable == REST
+    altered = replace(LOST, digest="sha256:altered")
+    assert compare(audit([WHOLE]), audit([altered], [seen], failures=lost)).introduced == (seen,)
+
+
+def test_a_cell_that_nobody_judged_on_the_other_side_is_not_taken_from_it() -> None:
+    seen = alone(of=LOST)
+    silent = NotJudged(resource=WHOLE.id, container=None, control=seen.control, reason="nobody spoke")
+    unjudged = replace(WHOLE, score=REST)
+    base = audit([unjudged])
+    base = replace(base, coverage=replace(base.coverage, not_judged=(silent,)))
+    comparison = compare(base, audit([LOST], [seen], failures=[failure("policy.yaml")]))
+    assert comparison.base_comparable == comparison.head_comparable == REST
+
+
+def test_a_new_object_is_scored_without_what_an_unread_neighbour_may_have_taken_away() -> None:
+    seen = alone(of=LOST)
+    comparison = compare(audit(), audit([LOST], [seen], failures=[failure("policy.yaml")]))
+    assert comparison.newly_visible == (seen,)
+    assert comparison.head_comparable == REST

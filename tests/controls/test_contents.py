@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controls.contents import Contents, digest
-from controls.masking import masked
+from controls.masking import masked, masked_whole
 from model.audit import AuditedResource, Score
 from model.resource import Source, SourceKind
 from tests.audits import MANIFESTS
@@ -24,6 +24,23 @@ spec:
       containers: [{name: CONTAINER, image: "registry.example/image:v1", args: [--user=1000]}]
 """
 
+INNER = """
+apiVersion: v1
+kind: Pod
+metadata: {name: app}
+spec:
+  volumes: [{name: files, hostPath: {path: /run}}, {name: sock, hostPath: {path: /run/sock}}]
+  containers:
+    - name: app
+      image: "registry.example/image:v1"
+      volumeMounts: [{name: files, mountPath: /mnt}]
+      ports: [{name: web-port, containerPort: 80}]
+      livenessProbe: {httpGet: {port: web-port}}
+      env: [{name: PASSWORD, value: x}]
+"""
+WORDS = 2
+"""The form in which names are masked as words, where things refer to each other."""
+
 
 def audited(text: str, source: Source = MANIFESTS, **changes: Any) -> AuditedResource:
     (one,) = resources(text, source=source.id)
@@ -35,7 +52,7 @@ def deployment(name: str = "web", space: str = "shop", container: str = "app") -
 
 
 def test_another_name_or_namespace_is_no_other_content() -> None:
-    assert deployment().contents[1] == deployment(name="frontend").contents[1]
+    assert deployment().contents[WORDS] == deployment(name="frontend").contents[WORDS]
     assert deployment().contents == deployment(space="store").contents
     assert deployment().digest != deployment(name="frontend").digest
 
@@ -59,14 +76,66 @@ def test_an_image_of_the_same_name_stays_what_it_is() -> None:
     changed = audited(other.replace("nginx:v1", "web:v2")).containers[0]
     assert not set(changed.contents) & set(audited(one).containers[0].contents)
     text = text.replace("CONTAINER", "app")
-    assert audited(text.replace("NAME", "nginx")).contents[1] == audited(text.replace("NAME", "web")).contents[1]
+    one, other = (audited(text.replace("NAME", name)) for name in ("nginx", "web"))
+    assert one.contents[WORDS] == other.contents[WORDS]
 
 
 def test_a_name_in_a_literal_text_may_be_renamed_as_well() -> None:
     text = DEPLOYMENT.replace("SPACE", "shop").replace("CONTAINER", "app").replace("--user=1000", "--as=NAME")
     one, other = (audited(text.replace("NAME", name)) for name in ("web", "frontend"))
-    assert [left == right for left, right in zip(one.contents, other.contents, strict=True)] == [False, False, True]
+    same = [left == right for left, right in zip(one.contents, other.contents, strict=True)]
+    assert same == [False, False, False, True, False]
     assert one.containers[0].contents[-1] == other.containers[0].contents[-1]
+
+
+def test_a_name_that_is_a_part_of_another_word_may_be_renamed_without_that() -> None:
+    text = DEPLOYMENT.replace("SPACE", "x").replace("CONTAINER", "app").replace("NAME-config", "db-data")
+    one, other = (audited(text.replace("NAME", name)) for name in ("db", "database"))
+    same = [left == right for left, right in zip(one.contents, other.contents, strict=False)]
+    assert same[:3] == [False, True, False]
+
+
+def test_a_whole_text_is_masked_and_a_key_or_a_quoted_word_in_a_text_is_not() -> None:
+    assert masked_whole(r'{"db":["db","db-data","a \"db"]}', ("db",)) == '{"db":["\0","db-data","a \\"db"]}'
+    assert masked_whole('["true","0",""]', ("true", "0", "")) == '["true","0",""]'
+    assert masked_whole('["a","b"]', ("b", "a")) == '["\0\0","\0"]'
+
+
+RENAMED = INNER.replace("files", "disk").replace("web-port", "http").replace("PASSWORD", "SECRET")
+
+
+def test_other_names_of_volumes_ports_and_variables_are_proven() -> None:
+    assert audited(INNER).contents[0] != audited(RENAMED).contents[0]
+    assert audited(INNER).contents[-1] == audited(RENAMED).contents[-1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{name: disk, mountPath", "{name: sock, mountPath"),
+        ("path: /run}", "path: /etc}"),
+        ("value: x", "value: y"),
+        ("containerPort: 80", "containerPort: 81"),
+        ("port: http", "port: other"),
+        ("volumes: [", "volumes: [{name: more, hostPath: {path: /}}, "),
+    ],
+)
+def test_another_name_does_not_hide_what_else_is_new(old: str, new: str) -> None:
+    assert old in RENAMED
+    assert not set(audited(INNER).contents) & set(audited(RENAMED.replace(old, new)).contents)
+
+
+def test_a_volume_that_has_the_name_of_a_secret_does_not_stand_for_the_secret() -> None:
+    text = INNER.replace("name: files, hostPath: {path: /run}", "name: files, configMap: {name: files}")
+    both = audited(text.replace("files", "disk"))
+    only_it = audited(text.replace("{name: files,", "{name: disk,"))
+    assert audited(text).contents[-1] == only_it.contents[-1] != both.contents[-1]
+
+
+def test_what_is_audited_stays_as_it_is() -> None:
+    (one,) = resources(INNER)
+    Contents([MANIFESTS], [one]).audited(one, Score())
+    assert one.value == resources(INNER)[0].value
 
 
 def test_another_user_is_not_hidden_by_the_name_of_the_object() -> None:
@@ -83,7 +152,7 @@ def test_the_api_version_is_no_content() -> None:
 def test_the_name_of_the_chart_is_no_content() -> None:
     charts = [replace(MANIFESTS, kind=SourceKind.HELM, name=name) for name in ("nats", "natsio")]
     one, other = (audited(DEPLOYMENT.replace("NAME", f"release-{chart.name}"), chart) for chart in charts)
-    assert one.contents[1] == other.contents[1]
+    assert one.contents[WORDS] == other.contents[WORDS]
 
 
 def test_the_hash_of_a_generated_object_changes_nobody_who_uses_it() -> None:

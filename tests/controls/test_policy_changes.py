@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
 from controls import catalogue
-from controls.policy_changes import policy_changes
+from controls.policy_changes import policy_changes, source_changes
 from model.control import Severity
-from model.policy import AllowIncomplete, Gate, PathGate, Policy, UnusedWaivers, Waiver
+from model.policy import AllowIncomplete, BreakGlass, Gate, PathGate, Policy, UnusedWaivers, Waiver
+from model.sources import ChartEntry, Environment, KustomizeEntry, ManifestsEntry
 
 KNOWN = catalogue.load().controls
 
@@ -110,3 +112,40 @@ def test_lists_are_told_entry_by_entry() -> None:
 def test_frameworks_narrow_what_counts(before: tuple[str, ...], after: tuple[str, ...], weakens: bool) -> None:  # noqa: FBT001 a row
     rows = changes(Policy(frameworks=before), Policy(frameworks=after))
     assert [row[3] for row in rows] == [weakens]
+
+
+@pytest.mark.threat("S5")
+def test_a_label_for_emergencies_is_told_whatever_changes_about_it() -> None:
+    anybody, team = BreakGlass(label="go"), BreakGlass(label="go", teams=("sre",))
+    words = ("the label go, set by anybody", "the label go, set by sre")
+    assert changes(Policy(), Policy(break_glass=anybody)) == [("break_glass", "", words[0], True)]
+    assert changes(Policy(break_glass=anybody), Policy(break_glass=team)) == [("break_glass", *words, True)]
+    assert changes(Policy(break_glass=team), Policy()) == [("break_glass", words[1], "", False)]
+
+
+@pytest.mark.threat("S5")
+def test_of_two_gates_for_the_same_paths_each_is_told() -> None:
+    one, other = PathGate(paths=("a/**",), fail_under=95), PathGate(paths=("a/**",), max_drop=1)
+    assert changes(Policy(gates=(one, other)), Policy(gates=(one,))) == [("gates[a/**].max_drop", "1", "", True)]
+
+
+@pytest.mark.threat("S5")
+def test_exceptions_to_exclusions_and_their_order_count() -> None:
+    plain, taken_back = ("a/**",), ("a/**", "!a/b.yaml")
+    assert changes(Policy(exclude=taken_back), Policy(exclude=plain)) == [("exclude", "!a/b.yaml", "", True)]
+    assert changes(Policy(exclude=plain), Policy(exclude=taken_back)) == [("exclude", "", "!a/b.yaml", False)]
+    turned = changes(Policy(exclude=taken_back), Policy(exclude=taken_back[::-1]))
+    assert turned == [("exclude", "a/**, !a/b.yaml", "!a/b.yaml, a/**", True)]
+
+
+@pytest.mark.threat("S5")
+def test_what_the_list_of_sources_loses_or_renames_is_told() -> None:
+    prod = ChartEntry(path="web", environments=(Environment(name="prod", files=("a.yaml", "b.yaml")),))
+    decoy = replace(prod, environments=(Environment(name="prod", files=("c.yaml",)),), kube_version="1.29")
+    rows = source_changes((prod, KustomizeEntry(path="k")), (decoy, ManifestsEntry(path="m")))
+    assert [(row.before, row.after, row.weakens) for row in rows] == [
+        ("chart web; prod: a.yaml, b.yaml", "", True),
+        ("kustomization k", "", True),
+        ("", "chart web; prod: c.yaml; for Kubernetes 1.29", False),
+        ("", "manifests m", False),
+    ]

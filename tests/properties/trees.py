@@ -60,7 +60,8 @@ def audit_of(
                 found = registry.resources(document, origin)
                 resources += (each for each in found if isinstance(each, Resource))
     tree = Tree(sources=tuple(place.source for place in places), resources=tuple(resources), failures=tuple(failures))
-    scan = native.scan(scopes_of(tree), context(Sandbox(), real_toolbox()))
+    with Sandbox() as sandbox:
+        scan = native.scan(scopes_of(tree), context(sandbox, real_toolbox()))
     return assemble(tree, [scan], _catalogue(), replace(TERMS, policy=Policy(waivers=waivers)))[0]
 
 

@@ -35,6 +35,7 @@ WEB = {"web/Chart.yaml": CHART, "web/values.yaml": "image: a:1\n", "web/template
 ENVIRONMENTS = (
     "version: 1\nsources: [{chart: web, kube_version: '1.33', environments: {prod: [values.yaml, values-prod.yaml]}}]\n"
 )
+HELPER = '{{ define "p" }}false{{ end }}\n'
 FLAGGED = "{{ if .Values.evil }}\n" + BAD_TEMPLATE + "{{ else }}\n" + GOOD_TEMPLATE + "{{ end }}\n"
 NEWER = '{{ if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}\n' + BAD_TEMPLATE + "{{ else }}\n"
 NEWER += GOOD_TEMPLATE + "{{ end }}\n"
@@ -160,3 +161,48 @@ def test_who_mends_a_chart_is_blocked_by_what_is_made_worse_with_it(tmp_path: Pa
     base = {**WEB, "web/templates/web.yaml": FLAGGED, "web/templates/broken.yaml": BROKEN}
     run, _ = judged(tmp_path, base, {"web/templates/broken.yaml": "# mended\n", **change})
     assert run.code == 1, run.err
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"web/templates/_h.tpl": HELPER.replace("false", "true")}, id="a helper"),
+        pytest.param({"web/charts/sub/values.yaml": "a: 2\n"}, id="a part of the chart"),
+    ],
+)
+@pytest.mark.threat("S8")
+def test_what_a_template_uses_is_a_part_of_what_was_touched(tmp_path: Path, change: Mapping[str, str]) -> None:
+    base = {
+        **WEB,
+        "web/templates/web.yaml": POD.replace("NAME", "web").replace(
+            "image: a", 'image: a, securityContext: {privileged: {{ include "p" . }}}'
+        ),
+        "web/templates/_h.tpl": HELPER.replace("false", "true") if "web/templates/_h.tpl" not in change else HELPER,
+        "web/templates/broken.yaml": BROKEN,
+        "web/charts/sub/Chart.yaml": CHART.replace("web", "sub"),
+        "web/charts/sub/values.yaml": "a: 1\n",
+    }
+    run, _ = judged(tmp_path, base, {"web/templates/broken.yaml": "# mended\n", **change})
+    assert run.code == 1, run.err
+
+
+@pytest.mark.threat("S5")
+def test_a_folder_that_base_lists_and_that_moves_is_looked_at_on_both_sides(tmp_path: Path) -> None:
+    listed = "version: 1\nsources: [{{manifests: {}}}]\n"
+    base = {"deploy/web.yaml": POD, CONFIG: listed.format("deploy")}
+    moved = {"deploy/web.yaml": None, "deployments/web.yaml": POD, CONFIG: listed.format("deployments")}
+    run, document = judged(tmp_path, base, moved)
+    assert run.code == 0, run.err
+    assert (document["introduced"], document["resolved"]) == ([], [])
+    assert document["base"]["score"]["percent"] != "n/a"
+    assert [row["key"] for row in document["policy_changes"]] == ["sources", "sources"]
+
+
+@pytest.mark.threat("S5")
+def test_a_configuration_that_is_named_and_nowhere_ends_the_run(tmp_path: Path) -> None:
+    write(tmp_path, {"base/a.yaml": POD, "head/a.yaml": POD})
+    for name in ("typo.yaml", "../../etc/passwd"):
+        words = ("--base", "../base", "--policy", "base", "--scanners", "native", "--config", name)
+        run = gate("scan", ".", "--root", ".", *words, cwd=tmp_path / "head")
+        assert (run.code, run.out) == (2, "")

@@ -272,3 +272,41 @@ def test_paths_of_base_are_told_from_where_those_of_head_are(shop: Shop) -> None
             "workspace/deploy/web.yaml",
         }
         assert document["moved"] == []
+
+
+@pytest.mark.threat("S6")
+def test_a_submodule_in_the_place_of_manifests_is_not_scanned(shop: Shop) -> None:
+    shop.origin.git("checkout", "--quiet", "--detach", "main")
+    shop.origin.git("rm", "--quiet", "-r", "deploy")
+    shop.origin.git("update-index", "--add", "--cacheinfo", f"160000,{shop.main},deploy")
+    shop.origin.git("commit", "--quiet", "--message=x")
+    gone = shop.origin.git("rev-parse", "HEAD")
+    place = checkout(shop, gone, depth=None)
+    run = act(place, "push", shop.event("push", before=shop.main), gone)
+    assert run.code == 3, run.err
+    assert "head has a submodule" in run.out
+
+
+@pytest.mark.threat("S5")
+def test_a_base_where_branches_have_parted_has_the_policy_of_today(shop: Shop) -> None:
+    shop.origin.git("checkout", "--quiet", "main")
+    tip = shop.origin.commit({CONFIG: "version: 1\ngate: {fail_on_new: none, fail_under: 100}\n"})
+    place = checkout(shop, shop.head, depth=None)
+    event = shop.event("pull_request")
+    event["pull_request"]["base"]["sha"] = tip
+    assert act(place, "pull_request", event, shop.merge, base="origin/main...").code == 1
+    assert [row["rule"] for row in compared(place)["reasons"]] == ["fail_under"]
+
+
+def test_a_path_that_no_side_has_is_named_as_it_was_written(shop: Shop) -> None:
+    place = checkout(shop, shop.merge, depth=1)
+    run = act(place, "pull_request", shop.event("pull_request"), shop.merge, paths="nothing")
+    assert (run.code, run.out) == (2, "")
+    assert "the path nothing exists on neither side" in run.err
+
+
+@pytest.mark.parametrize("name", ["^main", "^main...", "-x"])
+def test_what_is_no_name_of_a_revision_is_refused(shop: Shop, name: str) -> None:
+    place = checkout(shop, shop.merge, depth=None)
+    run = gate("scan", f"--base={name}", "--scanners", "native", cwd=place.place)
+    assert (run.code, run.out) == (2, "")
