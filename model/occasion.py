@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from model.errors import UsageError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+_REPOSITORY = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9_.-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}")
 _LOGIN = re.compile(r"[A-Za-z0-9_.-]{1,100}(?:\[bot\])?")
 """Underscores are for enterprise accounts, dots for other servers that speak this language."""
 _SERVER = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")

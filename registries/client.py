@@ -57,6 +57,13 @@ class Answer:
     """Whose answer it is, after redirects."""
 
 
+class _Session(requests.Session):
+    """Leaves redirects alone: even where it does not follow them, ``requests`` reads their whole body into memory."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Client:
     """Asks, and counts what it is told. A context manager."""
@@ -65,12 +72,12 @@ class Client:
     route: Route = field(default_factory=Route)
     total: int = TOTAL
     body_seconds: float = BODY
-    _session: requests.Session = field(init=False)
+    _session: _Session = field(init=False)
     _received: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         """Neither ``.netrc`` nor cookies nor the environment has a say."""
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.headers.clear()

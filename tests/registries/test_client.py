@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -83,6 +84,18 @@ def test_a_redirect_to_plain_http_files_or_nonsense_is_refused(client: Client, s
     site.pages["/ok/a"] = moved(target)
     assert "redirects" in refused(client, site).reason
     assert len(site.asked) <= 6
+
+
+@pytest.mark.threat("P11")
+def test_the_body_of_a_redirect_is_never_read(client: Client, site: Site) -> None:
+    site.pages["/ok/a"] = Page(status=302, headers={"Location": "/ok/b"}, body=b"x" * (64 << 20))
+    site.pages["/ok/b"] = Page(body=b"there")
+    tracemalloc.start()
+    try:
+        assert get(client, site).body == b"there"
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_redirects_end(client: Client, site: Site) -> None:

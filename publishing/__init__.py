@@ -1,0 +1,1 @@
+"""Tells GitHub what was found: comment, status, code scanning, summary. It judges nothing and renders nothing."""
