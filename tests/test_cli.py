@@ -378,3 +378,12 @@ def test_one_weakness_seen_by_three_scanners_is_one_result_with_three_witnesses(
     assert len(results) == 1
     witnesses = {witness["scanner"] for witness in results[0]["witnesses"] if witness["verdict"] == "failed"}
     assert witnesses == {"native", "polaris", "kube-score", "trivy"}
+
+
+def test_outputs_that_cannot_be_written_do_not_turn_an_error_into_a_verdict(tree: Path) -> None:
+    environment = {**os.environ, "GITHUB_OUTPUT": str(tree), "INPUT_FAIL-UNDER": "many"}
+    done = subprocess.run(
+        [sys.executable, ROOT / "entrypoint.py", "action"], cwd=tree, env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert b"cannot be written" in done.stderr

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -749,3 +750,11 @@ def fastest(work: object) -> float:
         work()
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def test_private_folders_never_go_into_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # Python's last resort where nothing else is writable
+    with pytest.raises(EnvironmentBrokenError, match="No temporary folder"):
+        Sandbox()
+    assert list(tmp_path.iterdir()) == []
