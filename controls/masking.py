@@ -27,8 +27,12 @@ def masked(text: str, names: Iterable[str]) -> str:
 def masked_whole(text: str, names: Iterable[str]) -> str:
     """JSON with signs in place of texts that are one of the ``names`` and nothing else; keys stay as well."""
     for number, name in enumerate(names, 1):
-        if name and f'"{name}"' in text and WORD.fullmatch(name):
-            text = re.sub(rf'(?<!\\)"{re.escape(name)}"(?!:)', f'"{number * SIGN}"', text)
+        quoted, sign = f'"{name}"', f'"{number * SIGN}"'
+        if name and quoted in text and WORD.fullmatch(name):
+            if f"{quoted}:" in text or f"\\{quoted}" in text:  # to compile an expression takes longer than all else
+                text = re.sub(rf"(?<!\\){re.escape(quoted)}(?!:)", sign, text)
+            else:
+                text = text.replace(quoted, sign)
     return text
 
 

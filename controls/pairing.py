@@ -98,11 +98,11 @@ def _without_charts(resource: AuditedResource, charts: Sequence[str]) -> Hashabl
 def _match_renamed(matching: Matching[AuditedResource]) -> None:
     """Another name or namespace, and nothing else; then all that was renamed in the same way, and may say more."""
     kept, alone = list(matching.couples), (matching.olds, matching.news)
-    proven = [couple for form in range(FORMS) for couple in _match_contents(matching, form)]
-    if not proven:
-        return
-    _match_relatives(matching, [*kept, *(each for form in range(FORMS) for each in _certain(proven, alone, form))])
-    _match_alike(matching, proven)
+    proven = [_match_contents(matching, form) for form in range(FORMS)]
+    certain = [each for form, couples in enumerate(proven) if couples for each in _certain(couples, alone, form)]
+    if certain:
+        _match_relatives(matching, [*kept, *certain])
+    _match_alike(matching, [couple for couples in proven for couple in couples])
 
 
 def _match_alike(matching: Matching[AuditedResource], proven: Sequence[Pair]) -> None:
@@ -123,8 +123,7 @@ def _certain(proven: Sequence[Pair], alone: tuple[Sequence[AuditedResource], ...
     """Those who say what nobody else of either side said when all of them were ``alone``."""
     counts = [Counter(_says(each, form) for each in side) for side in alone]
     for old, new in proven:
-        said = _says(old, form)
-        if said and said == _says(new, form) and [count[said] for count in counts] == [1, 1]:
+        if [count[_says(old, form)] for count in counts] == [1, 1]:
             yield old, new
 
 

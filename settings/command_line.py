@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     _add_explain(verbs.add_parser("explain", help="a control or any scanner's rule: why, how", allow_abbrev=False))
     _add_controls(verbs.add_parser("controls", help="the catalogue of controls, filterable", allow_abbrev=False))
     _add_deps(verbs.add_parser("deps", help="fetches the chart dependencies that locks pin", allow_abbrev=False))
+    _add_init(verbs.add_parser("init", help="writes the workflow and a commented configuration", allow_abbrev=False))
     doctor = verbs.add_parser("doctor", help="what works here, what does not, what to do", allow_abbrev=False)
     _add_console(doctor)
     verbs.add_parser("action", help="what the container runs: scan, options from the environment")
@@ -119,6 +120,12 @@ def _add_deps(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"configuration ({CONFIG} at the root)")
     parser.add_argument("--policy", choices=("base", "head"), default="head", help="whose configuration counts")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where they are kept (where the tools are)")
+    _add_console(parser)
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", type=Path, metavar="DIR", help="the repository (the git work tree around here)")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
     _add_console(parser)
 
 

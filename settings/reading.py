@@ -27,13 +27,16 @@ from settings.values import (
     DoctorSettings,
     ExplainSettings,
     GateOverrides,
+    InitSettings,
     Report,
     ScanSettings,
     Settings,
 )
 
 
-def parse(argv: Sequence[str], environment: Mapping[str, str], *, terminals: tuple[bool, bool]) -> Settings:
+def parse(  # noqa: PLR0911 one for each verb
+    argv: Sequence[str], environment: Mapping[str, str], *, terminals: tuple[bool, bool]
+) -> Settings:
     """The settings. ``terminals``: whether standard output and standard error are terminals.
 
     Raises UsageError, for an event of GitHub that is refused, too; leaves by SystemExit(0) after ``--help`` and
@@ -52,6 +55,8 @@ def parse(argv: Sequence[str], environment: Mapping[str, str], *, terminals: tup
             return ExplainSettings(**common, id=options.id, format=options.format)
         case "controls":
             return _controls(options, common)
+        case "init":
+            return InitSettings(**common, root=options.root, dry_run=options.dry_run)
         case _:
             return DoctorSettings(**common)
 

@@ -147,6 +147,16 @@ class DoctorSettings(Common):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InitSettings(Common):
+    """``init``: look at a repository, and write the workflow and the configuration."""
+
+    root: Path | None
+    """None: the git work tree around the current folder, else that folder."""
+    dry_run: bool
+    """Show what would be written, and write nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainSettings(Common):
     """``explain``: what an id means."""
 
@@ -166,5 +176,5 @@ class ControlsSettings(Common):
 
 
 Settings: TypeAlias = (
-    ScanSettings | CompareSettings | DepsSettings | DoctorSettings | ExplainSettings | ControlsSettings
+    ScanSettings | CompareSettings | DepsSettings | DoctorSettings | InitSettings | ExplainSettings | ControlsSettings
 )

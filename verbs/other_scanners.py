@@ -56,8 +56,10 @@ class Trace:
     where: str
     """A path, or the first of several."""
     count: int
-    """How often it stands there; 1 for a file."""
+    """How often it stands there; 1 for a file of settings."""
     files: int
+    is_settings: bool
+    """A file of its own, not something in manifests."""
     becomes: str
     """What this program does with it."""
 
@@ -75,7 +77,14 @@ def traces(root: Path) -> tuple[Trace, ...]:
             counts[position] += count
             places.setdefault(position, []).append(where)
     remarks = [
-        Trace(what=what, where=places[at][0], count=counts[at], files=len(places[at]), becomes=becomes)
+        Trace(
+            what=what,
+            where=places[at][0],
+            count=counts[at],
+            files=len(places[at]),
+            is_settings=False,
+            becomes=becomes,
+        )
         for at, (_, what, becomes) in enumerate(REMARKS)
         if counts[at]
     ]
@@ -85,7 +94,7 @@ def traces(root: Path) -> tuple[Trace, ...]:
 def _settings(entry: Entry, where: str) -> Iterator[Trace]:
     for pattern, scanner, becomes in SETTINGS:
         if entry.kind in {Kind.FILE, Kind.LINK} and pattern.fullmatch(entry.name):
-            yield Trace(what=scanner, where=where, count=1, files=1, becomes=becomes)
+            yield Trace(what=scanner, where=where, count=1, files=1, is_settings=True, becomes=becomes)
 
 
 def _remarks(entry: Entry, reader: Reader) -> Iterator[tuple[int, int]]:

@@ -76,8 +76,8 @@ def test_an_image_of_the_same_name_stays_what_it_is() -> None:
     changed = audited(other.replace("nginx:v1", "web:v2")).containers[0]
     assert not set(changed.contents) & set(audited(one).containers[0].contents)
     text = text.replace("CONTAINER", "app")
-    one, other = (audited(text.replace("NAME", name)) for name in ("nginx", "web"))
-    assert one.contents[WORDS] == other.contents[WORDS]
+    first, second = (audited(text.replace("NAME", name)) for name in ("nginx", "web"))
+    assert first.contents[WORDS] == second.contents[WORDS]
 
 
 def test_a_name_in_a_literal_text_may_be_renamed_as_well() -> None:

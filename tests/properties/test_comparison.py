@@ -251,6 +251,49 @@ def test_a_worsening_is_not_hidden_by_a_new_name(tree: list[Object], pod: Object
     assert "host-ipc" in {row.control for row in compare(base, head).introduced}
 
 
+def called(each: Object, old: str, new: str) -> Object:
+    """The object with another name of a volume, a port or a variable; whatever else is called so stays."""
+    pod = each["spec"]
+    lists = [pod["volumes"], *(container[key] for container in pod["containers"] for key in ("env", "volumeMounts"))]
+    inner = {id(item) for items in lists for item in items}
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, dict):
+            name = {"name": new} if id(value) in inner and value.get("name") == old else {}
+            return {**{key: changed(item) for key, item in value.items()}, **name}
+        return [changed(item) for item in value] if isinstance(value, list) else value
+
+    result = changed(each)
+    assert isinstance(result, dict)
+    return result
+
+
+@examples(30)
+@given(pods(), st.sampled_from(("data", "sock", "PASSWORD", "MODE")))
+def test_another_name_of_a_volume_or_a_variable_changes_nothing_and_hides_nothing(pod: Object, word: str) -> None:
+    before = workload("Pod", {"name": "web"}, pod)
+    after = called(before, word, f"{word}2")
+    base = audit_of(Place(folder=folders([before])))
+    unchanged(base, audit_of(Place(folder=folders([after]))))
+    after["spec"]["volumes"].append({"name": "more", "hostPath": {"path": "/etc"}})
+    head = audit_of(Place(folder=folders([after])))
+    assert "spec.volumes[2].hostPath" in {row.field for row in compare(base, head).introduced}
+
+
+@examples(30)
+@given(trees(), st.sampled_from([chart("shop"), kustomization("deploy")]), st.sampled_from(("x-", "release-web-")))
+def test_a_worsening_is_not_hidden_by_a_move_with_a_prefix(tree: list[Object], source: Source, prefix: str) -> None:
+    head = [{**each, "metadata": {**each["metadata"], "name": f"{prefix}{each['metadata']['name']}"}} for each in tree]
+    worse = [{**each, "spec": {**each["spec"], "hostIPC": True}} if each["kind"] == "Pod" else each for each in head]
+    base = audit_of(Place(folder=folders(tree)))
+    comparison = compare(base, audit_of(Place(folder=folders(worse), source=source)))
+    found = [row.resource for row in comparison.introduced if row.control == "host-ipc"]
+    assert len(found) == sum(each["kind"] == "Pod" for each in tree)
+    copied = compare(base, audit_of(Place(folder=folders(tree)), Place(folder=folders(head, "x/"), source=source)))
+    ours = {row.fingerprint for row in base.results} | {row.fingerprint for row in copied.introduced}
+    assert {row.fingerprint for row in copied.head.results if row.subject != "scope"} <= ours
+
+
 @examples(15)
 @given(changes())
 def test_stored_audits_compare_as_those_of_the_run(sides: tuple[Sequence[Place], Sequence[Place]]) -> None:
