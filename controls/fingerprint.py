@@ -140,12 +140,19 @@ def _child(node: Json, step: str | int) -> Json:
     return None
 
 
+def _node_path(item: dict[str, Json]) -> str:
+    """Of a volume, which directory of the node it mounts: another one is another flaw."""
+    source = item.get("hostPath")
+    path = source.get("path") if isinstance(source, dict) else None
+    return f",hostPath={path}" if isinstance(path, str) else ""
+
+
 def _name(item: Json, position: int | str) -> str:
     """What people call a list item; one that has no name is called by what it says, never by its place."""
     if isinstance(item, dict):
         for key in (*MERGE_KEYS, *OTHER_KEYS):
             if isinstance(item.get(key), str | int):
-                return f"{key}={item[key]}"
+                return f"{key}={item[key]}{_node_path(item)}"
         if len(item) == 1:
             return next(iter(item))
     if item is None:

@@ -19,7 +19,7 @@ CONTAINER: FieldPath = ("spec", "containers", 0)
 
 def test_a_list_item_is_known_by_its_name_not_by_its_place() -> None:
     path: FieldPath = ("spec", "volumes", 1, "hostPath", "path")
-    assert named_item(POD, (), path) == ("spec", "volumes", "name=docker")
+    assert named_item(POD, (), path) == ("spec", "volumes", "name=docker,hostPath=/var/run/docker.sock")
 
 
 def test_inside_a_container_the_path_starts_at_the_container() -> None:

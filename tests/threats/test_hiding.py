@@ -206,3 +206,13 @@ def test_a_configuration_that_is_named_and_nowhere_ends_the_run(tmp_path: Path) 
         words = ("--base", "../base", "--policy", "base", "--scanners", "native", "--config", name)
         run = gate("scan", ".", "--root", ".", *words, cwd=tmp_path / "head")
         assert (run.code, run.out) == (2, "")
+
+
+@pytest.mark.threat("S6")
+def test_another_directory_of_the_node_behind_the_same_volume_is_new(tmp_path: Path) -> None:
+    pod = POD.replace("]}", "], volumes: [{name: v, hostPath: {path: PATH}}]}", 1)
+    run, document = judged(
+        tmp_path, {"a.yaml": pod.replace("PATH", "/var/log/app")}, {"a.yaml": pod.replace("PATH", "/")}
+    )
+    assert run.code == 1, run.err
+    assert "host-path-volume" in {row["control"] for row in document["introduced"]}
