@@ -15,7 +15,8 @@ from toolbox import Toolbox
 for _name in [name for name in os.environ if name.startswith(("GITHUB_", "INPUT_", "RUNNER_", "ACTIONS_"))]:
     del os.environ[_name]  # else the event of the workflow that runs the tests reaches every program that they start
 
-settings.register_profile("unhurried", deadline=None, derandomize=True)  # a busy machine is no defect; `make fuzz` looks for new ones
+# A busy machine is no defect; the same examples each time, `make fuzz` looks for new ones.
+settings.register_profile("unhurried", deadline=None, derandomize=True)
 settings.load_profile("unhurried")
 
 
