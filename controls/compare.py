@@ -1,6 +1,6 @@
 """Base and head, side by side: a pure function of two audits.
 
-Which objects belong together says ``controls.pairing``, what could not be seen says ``controls.sight``. A finding
+Which objects belong together says `comparison.pairing`, what could not be seen says `comparison.sight`. A finding
 persists where the same object and container had the same flaw before, whether it was waived or not.
 """
 
@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controls.assemble import worst_first
-from controls.attribution import settled, with_shares
+from controls.comparison.attribution import settled, with_shares
+from controls.comparison.pairing import Key, pair, renamed_flaws
+from controls.comparison.sight import Sight
+from controls.comparison.source_pairing import pair_sources
 from controls.fingerprint import of_container, parts
-from controls.pairing import Key, pair, renamed_flaws
-from controls.sight import Sight
-from controls.source_pairing import pair_sources
 from model.audit import Audit, AuditedResource, Result, ResultStatus, Score
 from model.comparison import Comparison, Couple
 from model.control import Subject

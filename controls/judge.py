@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from controls.applicability import Applicability, seems_to_run_containers
 from controls.catalogue import Catalogue
-from controls.contents import Contents
+from controls.comparison.contents import Contents
 from controls.corrections import (
     ALLOWED_BY_BASELINE,
     BASELINE_ALLOWS,

@@ -72,7 +72,7 @@ class AuditedContainer:
     key: str
     """``Container.key``."""
     contents: tuple[str, ...]
-    """Digests of its list in the pod and of all that it says but its name (``controls.contents``)."""
+    """Digests of its list in the pod and of all that it says but its name (``controls.comparison.contents``)."""
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class AuditedResource:
     stem: str | None = None
     """The name without its content hash, where the build says that it has one."""
     contents: tuple[str, ...] = ()
-    """Digests of what it says but its name (``controls.contents``); none in an audit that remembers none."""
+    """Digests of what it says but its name (``controls.comparison.contents``); none in an audit that remembers none."""
     containers: tuple[AuditedContainer, ...] = ()
 
 

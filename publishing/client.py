@@ -9,15 +9,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
 
 import requests
 from requests.structures import CaseInsensitiveDict
-from requests.utils import should_bypass_proxies
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
+from http_session import Route, Session
 from publishing.answer import ATTEMPTS, Answer, Lost, Purpose, is_doubtful, pause, refusal
 from publishing.api import Api
 from publishing.clock import Clock, SystemClock
@@ -53,31 +52,12 @@ _NETWORK: Final = "See that the runner reaches the server (proxy, firewall), and
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """How this machine reaches the server."""
-
-    proxy: str = field(default="", repr=False)
-    """URL of the proxy for the scheme of the interface; empty for none."""
-    no_proxy: str = ""
-    """Hosts that need none, as the environment variable has them."""
-    certificates: str = ""
-    """File or folder of trusted certificates; empty for those of certifi."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     method: str
     address: str
     body: bytes | None = field(default=None, repr=False)
     purpose: Purpose
     is_repeatable: bool = True
-
-
-class _Session(requests.Session):
-    """Leaves redirects alone: even where it does not follow them, ``requests`` reads their whole body into memory."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere."""
 
 
 class DoubtfulError(NotPublishedError):
@@ -95,18 +75,13 @@ class Client:
     clock: Clock = field(default_factory=SystemClock)
     patience: float = PATIENCE
     largest: int = LARGEST
-    _session: _Session = field(init=False, repr=False)
+    _session: Session = field(init=False, repr=False)
     _started: float | None = field(init=False, default=None)
     _wrote: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        """Neither ``.netrc`` nor cookies nor the environment has a say."""
-        self._session = _Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        self._session.headers.clear()
-        if self.route.certificates:
-            self._session.verify = self.route.certificates
+        """Open the way out."""
+        self._session = Session(self.route)
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -241,7 +216,6 @@ class Client:
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         scheme = address.partition(":")[0]
-        direct = not self.route.proxy or should_bypass_proxies(address, self.route.no_proxy)
         return self._session.request(
             request.method,
             address,
@@ -250,7 +224,7 @@ class Client:
             stream=True,
             allow_redirects=False,
             timeout=(CONNECT, ANSWER),
-            proxies={} if direct else {scheme: self.route.proxy},
+            proxies=self.route.proxies(address, scheme),
         )
 
     def _answer(self, response: requests.Response, address: str) -> Answer | Lost:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
 
 import requests
-from requests.utils import should_bypass_proxies
 from urllib3.exceptions import HTTPError
 
+from http_session import Route, Session
 from registries.addresses import Address, NoAddressError
 from registries.allowed import Allowed
 from registries.refusal import NotFetchedError
@@ -34,18 +33,6 @@ AGAIN: Final = "run it again; if it stays so, ask who runs that server, or vendo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """How this machine reaches the outside."""
-
-    proxy: str = ""
-    """URL of the proxy for https; empty for none."""
-    no_proxy: str = ""
-    """Hosts that need none, as the environment variable has them."""
-    certificates: str = ""
-    """File or folder of trusted certificates; empty for those of certifi."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came back."""
 
@@ -57,13 +44,6 @@ class Answer:
     """Whose answer it is, after redirects."""
 
 
-class _Session(requests.Session):
-    """Leaves redirects alone: even where it does not follow them, ``requests`` reads their whole body into memory."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere."""
-
-
 @dataclass(slots=True, kw_only=True)
 class Client:
     """Asks, and counts what it is told. A context manager."""
@@ -72,17 +52,12 @@ class Client:
     route: Route = field(default_factory=Route)
     total: int = TOTAL
     body_seconds: float = BODY
-    _session: _Session = field(init=False)
+    _session: Session = field(init=False)
     _received: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        """Neither ``.netrc`` nor cookies nor the environment has a say."""
-        self._session = _Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        self._session.headers.clear()
-        if self.route.certificates:
-            self._session.verify = self.route.certificates
+        """Open the way out."""
+        self._session = Session(self.route)
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -129,8 +104,6 @@ class Client:
 
     def _ask(self, address: Address, headers: Mapping[str, str]) -> requests.Response:
         url = str(address)
-        proxied = self.route.proxy and address.scheme == "https"
-        direct = not proxied or should_bypass_proxies(url, self.route.no_proxy)
         try:
             return self._session.get(
                 url,
@@ -138,7 +111,7 @@ class Client:
                 stream=True,
                 allow_redirects=False,
                 timeout=(ANSWER, ANSWER),
-                proxies={} if direct else {"https": self.route.proxy},
+                proxies=self.route.proxies(url, address.scheme) if address.scheme == "https" else {},
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise _unreachable(address, error) from error

@@ -91,6 +91,7 @@ def test_only_process_starts_processes(name: str) -> None:
 @pytest.mark.parametrize("name", ["requests", "urllib3", "http", "httpx", "aiohttp"])
 def test_only_registries_and_what_publishes_speak_http(name: str) -> None:
     assert {room for room, path in sources() for _, module in imports(path) if module == name} <= {
+        "http_session",
         "registries",
         "publishing",
     }

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from controls import catalogue
+from http_session import Route
 from manifests import entries, files
 from manifests.discovery import Top, discover, tops
 from manifests.files import Kind, NotReadError
@@ -28,7 +29,7 @@ from process import Sandbox
 from registries.addresses import NoAddressError, parse
 from registries.allowed import Allowed
 from registries.cache import ChartCache
-from registries.client import Client, Route
+from registries.client import Client
 from registries.fetching import Fetcher
 from registries.refusal import NotFetchedError
 from reporting.text import Terminal, line, terminal

@@ -87,21 +87,25 @@ class _Settling:
     def sides(self) -> Sides:
         """Head and base, taken out of git where that is wanted."""
         planned = self._planned()
-        commit = self._head_commit()
-        base = self._base(planned)
+        commit, base = self._head_commit, self._base(planned)
         head = self._folder() if commit is None else self._of_commit(commit, "head")
-        if isinstance(base, Path):
+        if isinstance(base, Path) and self._wanted.from_event and planned.policy == "base":
             self._require_independent(base, head)
         base_side = self._base_side(base)
+        policy_root = self._policy_root(planned, base, base_side)
+        is_stored = isinstance(base, Path) and base_side is None
+        of_event = "head" if is_stored and policy_root is None else planned.policy
         return Sides(
             head=head,
             base=base_side,
-            stored=base if isinstance(base, Path) and base.is_file() else None,
-            policy=self._wanted.policy or planned.policy,
-            policy_root=self._policy_root(planned, base, base_side),
+            stored=base if isinstance(base, Path) and is_stored else None,
+            policy=self._wanted.policy or of_event,
+            policy_root=policy_root,
             remarks=(*self._remarks, *planned.warnings),
             unseen=planned.unseen,
-            checkout=self._repository.work_tree if commit and self._repository else self._places.root,
+            checkout=self._repository.work_tree
+            if self._repository and (commit or isinstance(base, str))
+            else self._places.root,
         )
 
     # ------------------------------------------------------------ head
@@ -133,6 +137,7 @@ class _Settling:
         for path in self._places.heads[1:]:
             admit_checkout(occasion, _named(self._around(path), CHECKED_OUT))
 
+    @cached_property
     def _head_commit(self) -> str | None:
         """The commit that is audited; None for the files as they lie there."""
         revision = self._wanted.head
@@ -226,7 +231,7 @@ class _Settling:
             if not self._wanted.from_event or Path(text).exists():
                 return None
             commit = self._repository.obtain(name)
-        head = self._head_commit() or self._repository.commit(CHECKED_OUT)
+        head = self._head_commit or self._repository.commit(CHECKED_OUT)
         since = self._repository.merge_base(head, commit)
         if name == text:
             if since not in {commit, None}:
@@ -254,13 +259,11 @@ class _Settling:
         """Where the work tree lies below the root, if head is reported from a folder above it."""
         assert self._repository is not None
         top, root = self._repository.work_tree, self._places.root
-        is_above = self._head_commit() is None and top.is_relative_to(root)
+        is_above = self._head_commit is None and top.is_relative_to(root)
         return top.relative_to(root).as_posix() if is_above else "."
 
     def _require_independent(self, base: Path, head: Side) -> None:
         """Raise UsageError where the change that is judged brings its own base along."""
-        if not self._wanted.from_event or self._wanted.occasion is None or self._wanted.occasion.pull_request is None:
-            return
         top = self._repository.work_tree if self._repository else self._places.root
         place = base.resolve()
         if place.is_relative_to(top) and (head.root / place.relative_to(top)).exists():
@@ -270,17 +273,17 @@ class _Settling:
             )
 
     def _policy_root(self, planned: Plan, base: Base | None, side: Side | None) -> Path | None:
-        """The policy of a pull request is that of its base branch today, wherever the change began."""
-        pull = self._wanted.occasion.pull_request if self._wanted.occasion else None
-        if side is None:
-            return None
-        if pull is None or not isinstance(base, str) or planned.base is None:
-            return side.root
-        if not any(_is_past(each) for each in planned.base.candidates):
-            return side.root
-        assert self._repository is not None
+        """The policy of a pull request is that of its base branch today, wherever the change began.
+
+        So it is where base is a stored audit, which holds none.
+        """
+        pull = self._wanted.occasion.pull_request if self._wanted.occasion and self._wanted.from_event else None
+        is_past = planned.base is not None and any(map(_is_past, planned.base.candidates))
+        is_elsewhere = (isinstance(base, Path) and side is None) or (isinstance(base, str) and is_past)
+        if pull is None or self._repository is None or not is_elsewhere:
+            return side.root if side else None
         tip = self._repository.obtain(pull.base_sha)
-        return side.root if tip == base else self._of_commit(tip, "policy").root
+        return side.root if side and tip == base else self._of_commit(tip, "policy").root
 
     # ------------------------------------------------------------ commits
 

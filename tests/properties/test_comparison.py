@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.attribution import attribute, by_control, by_source, difference
 from controls.compare import compare
+from controls.comparison.attribution import attribute, by_control, by_source, difference
 from model.audit import Audit, ResultStatus
 from model.comparison import Comparison, Part
 from model.policy import Waiver

@@ -6,10 +6,11 @@ from contextlib import suppress
 
 import pytest
 
+from http_session import Route
 from publishing import client as clients
 from publishing.answer import Purpose
 from publishing.api import Api
-from publishing.client import Client, DoubtfulError, Route
+from publishing.client import Client, DoubtfulError
 from publishing.failure import NotPublishedError, PublishError
 from tests.publishing.conftest import FakeClock
 from tests.publishing.server import TOKEN, Fault, GitHub, serve

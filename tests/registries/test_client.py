@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from http_session import Route
 from registries import client as clients
 from registries.addresses import Address, parse
 from registries.allowed import Allowed
-from registries.client import Answer, Client, Route
+from registries.client import Answer, Client
 from registries.refusal import NotFetchedError
 from tests.registries.site import Page, Site, moved
 

@@ -310,3 +310,42 @@ def test_what_is_no_name_of_a_revision_is_refused(shop: Shop, name: str) -> None
     place = checkout(shop, shop.merge, depth=None)
     run = gate("scan", f"--base={name}", "--scanners", "native", cwd=place.place)
     assert (run.code, run.out) == (2, "")
+
+
+@pytest.mark.threat("S5")
+def test_a_stored_audit_as_base_of_a_pull_request_leaves_the_policy_with_its_base_branch(shop: Shop) -> None:
+    shop.origin.git("checkout", "--quiet", "feature")
+    head = shop.origin.commit({CONFIG: "version: 1\ngate: {fail_on_new: none}\n"})
+    shop.origin.git("checkout", "--quiet", "--detach", "main")
+    shop.origin.git("merge", "--quiet", "--no-ff", "--message=merge", "feature")
+    merge = shop.origin.git("rev-parse", "HEAD")
+    shop.origin.git("update-ref", "refs/pull/7/merge", merge)
+    place = checkout(shop, merge, depth=1)
+    event = shop.event("pull_request")
+    event["pull_request"]["head"]["sha"] = head
+    audit = place.place.parent / "audit.json"
+    words = ("--scanners", "native", "--root", ".", "--format", f"json={audit}")
+    shop.origin.git("checkout", "--quiet", "main")
+    assert gate("scan", ".", *words, cwd=shop.origin.place).code == 0
+    assert act(place, "pull_request", event, merge, base=str(audit)).code == 1
+    assert introduced(place) == {"deploy/web.yaml"}
+
+
+@pytest.mark.threat("S5")
+def test_a_merge_group_brings_no_base_of_its_own_either(shop: Shop) -> None:
+    shop.origin.git("checkout", "--quiet", "--detach", shop.merge)
+    group = shop.origin.commit({"before/web.yaml": BAD})
+    shop.origin.git("update-ref", "refs/pull/7/merge", group)
+    place = checkout(shop, group, depth=1)
+    event = shop.event("merge_group")
+    event["merge_group"].update(base_sha=shop.main, head_sha=group)
+    assert act(place, "merge_group", event, group, base="before").code == 2
+
+
+@pytest.mark.threat("P9")
+def test_a_cache_that_the_checkout_brings_along_is_refused_wherever_the_root_is(shop: Shop) -> None:
+    place = checkout(shop, shop.merge, depth=None)
+    words = ("--root", "deploy", "--base", shop.main, "--cache", "cache", "--scanners", "native")
+    run = gate("scan", "deploy", *words, cwd=place.place)
+    assert (run.code, run.out) == (2, "")
+    assert "lies inside of the scanned tree" in run.err

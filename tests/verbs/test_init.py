@@ -25,10 +25,10 @@ from model.policy import Policy
 from model.sources import ChartEntry, Environment, KustomizeEntry, ManifestsEntry
 from settings import CONFIG, InitSettings
 from settings import parse as parse_settings
-from verbs.first_look import FirstLook, Offered, look
 from verbs.init import WORKFLOW, NothingFoundError, default_branch, init
-from verbs.other_scanners import traces
-from verbs.starter_files import TEMPLATES, configuration, scalar, workflow
+from verbs.init.first_look import FirstLook, Offered, look
+from verbs.init.other_scanners import traces
+from verbs.init.starter_files import TEMPLATES, configuration, scalar, workflow
 
 ROOT = Path(__file__).resolve().parents[2]
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: 'web:1'}]}\n"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from controls.assemble import worst_first
-from controls.sight import Sight
+from controls.comparison.sight import Sight
 from model.audit import Audit, AuditedResource, Result, ResultStatus, Score
 from model.comparison import Comparison, ControlDelta, Couple, Part, Share, SourceDelta
 

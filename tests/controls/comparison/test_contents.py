@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from controls.contents import Contents, digest
-from controls.masking import masked, masked_whole
+from controls.comparison.contents import Contents, digest
+from controls.comparison.masking import masked, masked_whole
 from model.audit import AuditedResource, Score
 from model.resource import Source, SourceKind
 from tests.audits import MANIFESTS

@@ -6,9 +6,9 @@ import posixpath
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
+from controls.comparison.masking import masked
+from controls.comparison.matching import Matching
 from controls.fingerprint import group_now
-from controls.masking import masked
-from controls.matching import Matching
 from model.audit import Audit
 from model.resource import Source, SourceKind
 

@@ -12,15 +12,15 @@ from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Se
 from functools import partial
 from typing import NamedTuple
 
+from controls.comparison.masking import SIGN, masked
+from controls.comparison.matching import Matching
 from controls.fingerprint import group_now
-from controls.masking import SIGN, masked
-from controls.matching import Matching
 from model.audit import Audit, AuditedContainer, AuditedResource, Result
 from model.comparison import Couple
 from model.resource import Source, SourceKind
 
 FORMS = 5
-"""Of what an object says (``controls.contents``)."""
+"""Of what an object says (``controls.comparison.contents``)."""
 
 
 Key = tuple[int, str | None, str, int]
@@ -41,7 +41,7 @@ class Change(NamedTuple):
 def pair(base: Audit, head: Audit, counterparts: Mapping[str, str]) -> tuple[Couple, ...]:
     """Every object of either side, once: in the order of base, then those of head alone.
 
-    ``counterparts``: ids of sources of head, by ids of base (``controls.source_pairing``).
+    ``counterparts``: ids of sources of head, by ids of base (``controls.comparison.source_pairing``).
     """
     olds, news = _in_sources(base.resources), _in_sources(head.resources)
     heads = {source.id: source for source in head.sources}

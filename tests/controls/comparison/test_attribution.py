@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from controls.attribution import attribute, by_control, by_source, difference
 from controls.compare import compare
+from controls.comparison.attribution import attribute, by_control, by_source, difference
 from model.audit import Audit, AuditedResource, Result, ResultStatus
 from model.comparison import Part, Share
 from model.control import Severity

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
+from controls.comparison.masking import SIGN, masked, masked_whole
 from controls.fingerprint import CONTAINERS
-from controls.masking import SIGN, masked, masked_whole
 from model.audit import AuditedContainer, AuditedResource, Score
 from model.resource import Container, Resource, Source, SourceKind
 from model.values import FieldPath, Json, mapping, sequence

@@ -12,7 +12,7 @@ from typing import Final
 
 from model.sources import Environment
 from reporting.text import plain
-from verbs.first_look import OWN_VALUES, FirstLook, Offered
+from verbs.init.first_look import OWN_VALUES, FirstLook, Offered
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_-]+)*|\.")

@@ -23,9 +23,9 @@ from reporting.text import Terminal, line, terminal
 from revisions.checkout import Checkout, find
 from settings import CONFIG, PROGRAM, InitSettings
 from verbs.console import write_report
-from verbs.first_look import TRIALS, FirstLook, Offered, look
-from verbs.other_scanners import Trace, traces
-from verbs.starter_files import configuration, lists_sources, workflow
+from verbs.init.first_look import TRIALS, FirstLook, Offered, look
+from verbs.init.other_scanners import Trace, traces
+from verbs.init.starter_files import configuration, lists_sources, workflow
 
 WORKFLOW: Final = ".github/workflows/hardening-gate.yml"
 USUAL: Final = ("main", "master", "trunk", "develop")
