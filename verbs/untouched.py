@@ -27,7 +27,10 @@ def untouched(comparison: Comparison, sides: Sides) -> frozenset[str]:
     for result in comparison.newly_visible:
         if result.resource in judged:
             continue  # base has the object: a neighbour could not be read, and may have gone with what was mended
-        paths = tuple(_paths(result, source_of[result.resource]))
+        source = source_of[result.resource]
+        if source.kind is SourceKind.KUSTOMIZE:
+            continue  # any of its files may decide
+        paths = tuple(_paths(result, source))
         for path in paths:
             if path not in equal:
                 equal[path] = _is_equal(path, sides.base, sides.head)
@@ -37,10 +40,7 @@ def untouched(comparison: Comparison, sides: Sides) -> frozenset[str]:
 
 
 def _paths(result: Result, source: Source) -> Iterator[str]:
-    """What decides about it: its own file, and of its chart all but other templates; of a kustomization anything."""
-    if source.kind is SourceKind.KUSTOMIZE:
-        yield ""
-        return
+    """What decides about it: its own file, and of its chart all but other templates."""
     yield result.location.path
     if source.kind is SourceKind.HELM:
         yield from source.values
@@ -49,8 +49,6 @@ def _paths(result: Result, source: Source) -> Iterator[str]:
 
 def _is_equal(path: str, base: Side, head: Side) -> bool:
     """Whether both sides have the same bytes there, or nothing; what cannot be read is not known to be the same."""
-    if not path:
-        return False
     prefix = "" if base.prefix == "." else f"{base.prefix}/"
     if not path.startswith(prefix):
         return False
