@@ -30,8 +30,8 @@ _DEATH = re.compile(r"^(?:panic|fatal error|runtime): .+", re.MULTILINE)
 
 _LOGGED = re.compile(r'time="[^"]*" level=\w+ msg="(.*)"')
 """A line of logrus, of which only the message is the same at each run."""
-_QUOTED = re.compile(r'\\?".*?\\?"|\{.*\}')
-"""What tools quote of their input may be a secret."""
+_QUOTED = re.compile(r'\\?".*?\\?"|\{.*')
+"""What tools quote of their input may be a secret: texts, and all from an opening brace on."""
 
 _Part = TypeVar("_Part")
 _Key = TypeVar("_Key")

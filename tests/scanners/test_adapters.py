@@ -124,7 +124,7 @@ def test_the_reason_of_an_end_holds_no_time_and_nothing_that_the_tool_quotes() -
         read_report("polaris", finished)
     assert (
         caught.value.reason
-        == "polaris ended with exit code 1 and printed no report: invalid map key: map[x]interface … …"
+        == "polaris ended with exit code 1 and printed no report: invalid map key: map[x]interface …"
     )
 
 
