@@ -11,10 +11,9 @@ from model.audit import Audit, Result, ResultStatus, Score
 from model.comparison import Comparison
 from model.control import Severity
 from model.errors import ExitCode
-from model.occasion import Label
-from model.policy import AllowIncomplete, BreakGlass, Gate, PathGate, Policy, UnusedWaivers
+from model.policy import AllowIncomplete, Gate, PathGate, Policy, UnusedWaivers
 from model.resource import Failure
-from model.verdict import Emergency, Reason, Verdict, VerdictWord
+from model.verdict import Emergency, Reason, Unconfirmed, Verdict, VerdictWord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,27 +24,18 @@ class _Block:
     results: tuple[Result, ...] = ()
 
 
-def decide(  # noqa: PLR0913 all that a verdict depends on; it is pure
+def decide(
     policy: Policy,
     head: Audit,
     comparison: Comparison | None,
     *,
     named_explicitly: bool,
     objections: Sequence[Reason] = (),
-    labels: Sequence[Label] = (),
 ) -> Verdict:
     """The verdict. ``named_explicitly``: a path was given, so that finding nothing there is no success.
 
     ``objections`` are reasons to block that lie outside of what was scanned, such as an invalid configuration in head.
-    ``labels`` are those of the pull request: one may let it pass in an emergency.
     """
-    verdict = _verdict(policy, head, comparison, named_explicitly=named_explicitly, objections=objections)
-    return verdict if policy.break_glass is None else _in_emergency(policy.break_glass, verdict, labels)
-
-
-def _verdict(
-    policy: Policy, head: Audit, comparison: Comparison | None, *, named_explicitly: bool, objections: Sequence[Reason]
-) -> Verdict:
     gate = policy.gate
     if (
         not objections
@@ -73,21 +63,19 @@ def _verdict(
     return Verdict(word=word, exit_code=ExitCode.PASSED, reasons=(), blocking=())
 
 
-def _in_emergency(way_out: BreakGlass, verdict: Verdict, labels: Sequence[Label]) -> Verdict:
-    """The verdict, passed where the label is set that the policy names; the reasons stay."""
-    found = next((label for label in labels if label.name.casefold() == way_out.label.casefold()), None)
-    if found is None or verdict.exit_code == ExitCode.PASSED:
+def in_emergency(verdict: Verdict, claim: Emergency | Unconfirmed) -> Verdict:
+    """The verdict, passed where the label counts that the policy names for emergencies; the reasons stay."""
+    if verdict.exit_code == ExitCode.PASSED:
         return verdict
-    if way_out.teams:
-        refusal = Reason(
-            rule="break_glass",
-            number=f"the label {found.name}, set by {found.set_by or 'somebody'}",
-            limit=f"set by a member of {', '.join(way_out.teams)}",
-            remedy="Membership of a team is not asked yet: leave `teams` out of `break_glass`, or merge as an owner.",
-        )
-        return replace(verdict, reasons=(*verdict.reasons, refusal))
-    emergency = Emergency(label=found.name, set_by=found.set_by)
-    return replace(verdict, word=VerdictWord.PASSED, exit_code=ExitCode.PASSED, emergency=emergency)
+    if isinstance(claim, Emergency):
+        return replace(verdict, word=VerdictWord.PASSED, exit_code=ExitCode.PASSED, emergency=claim)
+    refusal = Reason(
+        rule="break_glass",
+        number=f"the label {claim.label}, set by {claim.set_by or 'somebody'}",
+        limit=claim.reason,
+        remedy=claim.remedy,
+    )
+    return replace(verdict, reasons=(*verdict.reasons, refusal))
 
 
 def percentage(score: Score) -> Fraction | None:

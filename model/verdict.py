@@ -31,11 +31,24 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emergency:
-    """A label let pass what the gate would have stopped."""
+    """The label for emergencies is set, and the server has confirmed by whom: it lets pass what would be stopped."""
+
+    label: str
+    set_by: str
+    """Login."""
+    team: str | None = None
+    """``org/team`` that has this member; None where whoever may set labels may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unconfirmed:
+    """The label for emergencies is set, and does not count."""
 
     label: str
     set_by: str | None
-    """Login; None where the event does not tell."""
+    """Login; None where nobody tells."""
+    reason: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

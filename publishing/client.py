@@ -78,6 +78,8 @@ class Client:
     _session: Session = field(init=False, repr=False)
     _started: float | None = field(init=False, default=None)
     _wrote: float | None = field(init=False, default=None)
+    _unreached: Lost | None = field(init=False, default=None)
+    """Why there was no way to the server at all, after all tries: then nothing more is tried."""
 
     def __post_init__(self) -> None:
         """Open the way out."""
@@ -97,6 +99,10 @@ class Client:
     def left(self) -> float:
         """Seconds of patience."""
         return self.patience if self._started is None else self.patience - (self.clock.elapsed() - self._started)
+
+    def rest(self) -> None:
+        """Let the patience begin anew with the next request: between two of them lies work of another kind."""
+        self._started = None
 
     def get(self, purpose: Purpose, *segments: str | int) -> Row:
         """What lies at an address below the base."""
@@ -149,6 +155,8 @@ class Client:
                 "there is no token" if not self.token else "the token holds what no token can, such as a line break"
             )
             raise NotPublishedError(_error(request.purpose, reason, "Hand on `token: ${{ github.token }}`."))
+        if self._unreached is not None:
+            raise NotPublishedError(refusal(request.purpose, self._unreached))
         if self._started is None:
             self._started = self.clock.elapsed()
         for attempt in range(ATTEMPTS):
@@ -160,6 +168,8 @@ class Client:
                 raise DoubtfulError(refusal(request.purpose, outcome))
             seconds = pause(outcome, attempt, self.clock.epoch()) if attempt + 1 < ATTEMPTS else None
             if seconds is None or not self.wait(seconds):
+                if isinstance(outcome, Lost) and not outcome.was_sent:
+                    self._unreached = outcome
                 raise NotPublishedError(refusal(request.purpose, outcome, seconds))
         raise AssertionError("the last try returns or raises")
 

@@ -47,12 +47,14 @@ class Uploaded:
 
 
 @as_value
-def judged(occasion: Occasion, commit: str) -> Judged:
+def judged(occasion: Occasion, commit: str | None) -> Judged:
     """Ref and commit of an upload for the tree of ``commit``.
 
     A pull request's merge is ``refs/pull/N/merge``, its head ``refs/pull/N/head``. A commit that the event does not
-    name is refused (PublishError): alerts would close and open elsewhere.
+    name is refused (PublishError): alerts would close and open elsewhere. So is None, no commit at all.
     """
+    if commit is None:
+        raise _refused("no commit of the repository was judged", "Check one out, or switch the upload off.")
     ref = occasion.ref
     if occasion.pull_request is not None and commit == occasion.pull_request.head_sha:
         ref = f"refs/pull/{occasion.pull_request.number}/head"

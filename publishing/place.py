@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.errors import UsageError
+from model.occasion import Occasion
 
 PRODUCT: Final = "hardening-gate"
 _ID: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
@@ -47,3 +48,24 @@ class JobId:
     def mark(self, between: str) -> str:
         """``hardening-gate``, or ``hardening-gate:ID`` with ``:`` between."""
         return f"{PRODUCT}{between}{self.text}" if self.text else PRODUCT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a verdict is about, as people find it on the server."""
+
+    repository: Repository
+    commit: str
+    """The tip of the branch that is proposed, else the commit of the event: nobody sees the status of a merge."""
+    number: int | None
+    """Of the pull request; None where there is none to comment on."""
+
+
+def target(occasion: Occasion) -> Target:
+    """Of the event that started this run."""
+    pull = occasion.pull_request
+    return Target(
+        repository=repository(occasion.repository),
+        commit=pull.head_sha if pull else occasion.sha,
+        number=pull.number if pull else None,
+    )

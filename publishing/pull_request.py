@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from model.verdict import Emergency, Unconfirmed
 from publishing.answer import Purpose
 from publishing.client import Client
-from publishing.failure import NotPublishedError, PublishError, as_value
+from publishing.failure import NotPublishedError, as_value
 from publishing.place import Repository
 
 LABEL: Final = Purpose(what="the emergency label", needs="pull-requests: read")
@@ -19,46 +19,34 @@ TEAM: Final = Purpose(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmed:
-    """The label is set, by somebody who may."""
-
-    set_by: str
-    """Login."""
-    team: str | None
-    """``org/team`` that has this member; None where whoever may set labels may."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unconfirmed:
-    """The label does not count."""
-
-    set_by: str | None
-    """Login of who set it last; None where it is not set, or the account is gone."""
-    reason: str
+SETTERS: Final = "Let a member of a team that `break_glass` names set it, or merge as an owner."
 
 
 @as_value
 def confirm(
     client: Client, repository: Repository, number: int, label: str, teams: Sequence[str]
-) -> Confirmed | Unconfirmed:
-    """Whether ``label`` (case does not matter) counts on the pull request; returns a PublishError if it cannot be told.
+) -> Emergency | Unconfirmed | None:
+    """Whether ``label`` (case does not matter) counts on the pull request; None where it does not bear it.
 
-    ``teams``: ``org/team``, of whose members one must have set it; none: whoever may set labels.
+    Returns a PublishError if it cannot be told. ``teams``: ``org/team``, of whose members one must have set it; none:
+    whoever may set labels.
     """
     row = client.get(LABEL, *repository.path, "pulls", number)
-    names = {each.text("name").casefold() for each in row.rows("labels")}
-    if label.casefold() not in names:
-        return Unconfirmed(set_by=None, reason="the pull request does not bear the label")
+    names = (each.text("name") for each in row.rows("labels"))
+    borne = next((name for name in names if name.casefold() == label.casefold()), None)
+    if borne is None:
+        return None
     login = _set_by(client, repository, number, label)
     if login is None:
-        return Unconfirmed(set_by=None, reason="the server does not tell who set the label")
+        reason = "the server does not tell who set the label"
+        return Unconfirmed(label=borne, set_by=None, reason=reason, remedy="Take the label away and set it again.")
     if not teams:
-        return Confirmed(set_by=login, team=None)
+        return Emergency(label=borne, set_by=login)
     team = next((team for team in teams if _is_member(client, team, login)), None)
     if team is None:
-        return Unconfirmed(set_by=login, reason=f"{login} is in none of the teams, or the token does not see them")
-    return Confirmed(set_by=login, team=team)
+        reason = f"{login} is in none of the teams, or the token does not see them"
+        return Unconfirmed(label=borne, set_by=login, reason=reason, remedy=SETTERS)
+    return Emergency(label=borne, set_by=login, team=team)
 
 
 def _set_by(client: Client, repository: Repository, number: int, label: str) -> str | None:
@@ -84,9 +72,3 @@ def _is_member(client: Client, team: str, login: str) -> bool:
             return False
         raise
     return row.text("state") == "active"
-
-
-def refusal(unconfirmed: Unconfirmed) -> PublishError:
-    """For reports: why the label does not count, and what would make it."""
-    remedy = "Let a member of a team that `break_glass` names set it, or merge as an owner."
-    return PublishError(what=LABEL.what, reason=unconfirmed.reason, remedy=remedy)

@@ -32,7 +32,11 @@ def pieces(head: Audit, comparison: Comparison | None, verdict: Verdict) -> Iter
             ],
             "emergency": None
             if verdict.emergency is None
-            else {"label": verdict.emergency.label, "set_by": verdict.emergency.set_by},
+            else {
+                "label": verdict.emergency.label,
+                "set_by": verdict.emergency.set_by,
+                "team": verdict.emergency.team,
+            },
             "remarks": list(verdict.remarks),
             "blocking": sorted({row.fingerprint for row in verdict.blocking}),
             "base": None if comparison is None else _side(comparison.base),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from typing import Self
 
 from model.errors import EnvironmentBrokenError
 from process import Finished, Sandbox
+from revisions.changes import Lines, changed_lines
 from revisions.checkout import Checkout, find, require_name
 from revisions.export import SUBMODULE, Export, Gap
 from revisions.git import FETCHING, Git, last_line
@@ -85,6 +86,10 @@ class Repository:
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor that the history which is here shows, or None."""
         return self._objects.merge_base(one, other)
+
+    def changed_lines(self, base: str, head: str, paths: Iterable[str]) -> Mapping[str, tuple[Lines, ...]]:
+        """The lines that ``head`` adds or alters, by path; for those of ``paths`` of which that can be told."""
+        return changed_lines(self._objects, base, head, paths)
 
     def obtain(self, wanted: str) -> str:
         """The full id of a commit that is here, or is fetched from ``origin``, by its id or the name of a ref.

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from model.errors import UsageError
+from settings.inputs import given, is_true
+from settings.publishing import SWITCHES
 from settings.values import CHECKED_OUT
 
 LISTS = ("values", "set")
 """Inputs of the action that hold one option a line."""
-FLAGS = ("warn-only", "all-results")
+FLAGS = ("warn-only", "all-results", "require-publish")
 SINGLE = (
     "base",
     "head",
@@ -30,8 +32,8 @@ SINGLE = (
 )
 DEFAULTS: Mapping[str, str] = {"head": CHECKED_OUT}
 """Where the action has another default than the option: files of the work tree may be sparse, or smudged by filters."""
-INPUTS = ("paths", "token", *LISTS, *FLAGS, *SINGLE)
-"""Every input of action.yml. The runner hands them over as ``INPUT_NAME`` with the hyphens kept."""
+INPUTS = ("paths", "token", "id", *LISTS, *FLAGS, *SWITCHES, *SINGLE)
+"""Every input of action.yml."""
 
 
 def is_action(words: Sequence[str]) -> bool:
@@ -43,28 +45,21 @@ def command_line(environment: Mapping[str, str]) -> Iterator[str]:
     """What the inputs of the action stand for; the token is none of it. Raises UsageError."""
     yield "scan"
     for name in SINGLE:
-        if value := _input(environment, name) or DEFAULTS.get(name):
+        if value := given(environment, name) or DEFAULTS.get(name):
             yield f"--{name}={value}"
     for name in LISTS:
-        yield from (f"--{name}={row.strip()}" for row in _input(environment, name).splitlines() if row.strip())
+        yield from (f"--{name}={row.strip()}" for row in given(environment, name).splitlines() if row.strip())
     for name in FLAGS:
-        value = _input(environment, name).lower()
-        if value not in {"", "true", "false"}:
-            raise UsageError(f"the input {name} is {value!r}", "Write true or false.")
-        if value == "true":
+        if is_true(environment, name, otherwise=False):
             yield f"--{name}"
     yield "--"
-    paths = _input(environment, "paths")
+    paths = given(environment, "paths")
     yield from paths.splitlines() if "\n" in paths else paths.split()
-
-
-def _input(environment: Mapping[str, str], name: str) -> str:
-    return environment.get(f"INPUT_{name.upper()}", "").strip()
 
 
 def token(environment: Mapping[str, str]) -> str:
     """The input of that name; never an option, which other processes could read. Raises UsageError."""
-    text = _input(environment, "token")
+    text = given(environment, "token")
     if not text.isprintable() or not text.isascii() or " " in text:
         raise UsageError("the input token is no token", "Leave it out: the token of the workflow is its default.")
     return text

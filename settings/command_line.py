@@ -93,6 +93,7 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
     _add_gate(parser)
     _add_reports(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="write all reports into this folder")
+    parser.add_argument("--require-publish", action="store_true", help="what GitHub was not told is exit code 4")
     parser.add_argument("--all-results", action="store_true", help="keep passed results in the audit")
     work = parser.add_argument_group("how it works")
     work.add_argument(

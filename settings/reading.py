@@ -17,6 +17,7 @@ from model.policy import AllowIncomplete
 from settings.action import command_line, is_action, outputs_file, token
 from settings.command_line import parser
 from settings.environment import CERTIFICATES, first, home, is_dumb, is_plain, network
+from settings.publishing import publishing
 from settings.values import (
     FORMATS,
     KUBE_VERSION,
@@ -108,6 +109,8 @@ def _scan(
         all_results=options.all_results,
         today=options.today or dt.datetime.now(tz=dt.UTC).date(),
         timings=options.timings,
+        publishing=publishing(environment) if from_event else None,
+        require_publish=options.require_publish,
         outputs=outputs_file(argv, environment),
         jobs=options.jobs,
         timeout=options.timeout,

@@ -49,6 +49,29 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Publishing:
+    """What is told to GitHub, and how it is reached."""
+
+    api: str
+    """Base of its REST interface, as the runner names it."""
+    id: str
+    """Keeps comment, status and code scanning of several jobs apart; empty for the only one."""
+    comment: bool
+    status: bool
+    upload_sarif: bool
+    annotations: bool
+    summary: Path | None
+    """The file that takes the summary of the job; None where it is switched off, or there is none."""
+    run_url: str
+    """Where people find this run; empty where nobody knows."""
+    proxy: str = field(repr=False)
+    """URL; empty for none. It may hold a password."""
+    no_proxy: str
+    certificates: str
+    """File or folder of trusted certificates; empty for the usual ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
     """What every verb knows."""
 
@@ -104,6 +127,10 @@ class ScanSettings(Common):
     all_results: bool
     today: dt.date
     timings: Path | None
+    publishing: Publishing | None
+    """None where nothing is told to GitHub."""
+    require_publish: bool
+    """Whether what could not be told is exit code 4 in place of 0."""
     outputs: Path | None
     """The file that takes the outputs of a workflow step; only for the action."""
     jobs: int

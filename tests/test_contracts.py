@@ -18,6 +18,7 @@ from controls import catalogue
 from controls.configuration import Configuration
 from manifests.text.parse import parse
 from model.values import mapping
+from settings.publishing import SWITCHES
 
 ROOT = Path(__file__).resolve().parents[1]
 SKIPPED = frozenset(
@@ -72,9 +73,12 @@ def test_the_inputs_of_the_action_are_those_that_the_program_reads() -> None:
     assert set(action()["inputs"]) == set(settings.INPUTS)
 
 
-def test_the_token_is_that_of_the_workflow_unless_told_and_no_option() -> None:
+def test_the_defaults_of_the_action_are_those_of_the_program() -> None:
     defaults = {name: row["default"] for name, row in action()["inputs"].items() if "default" in row}
-    assert defaults == {"token": "${{ github.token }}"}
+    assert defaults == {"token": "${{ github.token }}", **dict.fromkeys(SWITCHES, "true")}
+
+
+def test_the_token_is_no_option() -> None:
     assert "--token" not in set(options(settings.parser()))
 
 

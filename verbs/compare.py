@@ -25,7 +25,7 @@ def compare(wanted: CompareSettings) -> int:
     comparison = compare_audits(base, head)
     verdict = decide(Policy(gate=under(Gate(), wanted.gate)), head, comparison, named_explicitly=True)
     controls = catalogue.load().with_unmapped(result.control for audit in (base, head) for result in audit.results)
-    Outcome(head=head, comparison=comparison, verdict=verdict, controls=controls).publish(
+    Outcome(head=head, comparison=comparison, verdict=verdict, controls=controls).write(
         wanted.reports, None, colour=wanted.colour
     )
     return exit_code(verdict, warn_only=wanted.warn_only)

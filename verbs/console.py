@@ -16,7 +16,7 @@ from typing import TextIO
 
 from model.errors import EnvironmentBrokenError
 from process import End, Finished
-from reporting.text import Terminal, line, terminal
+from reporting.text import Annotation, Terminal, line, terminal
 
 CLEAR_LINE = Terminal("\r\x1b[2K")
 TICK = 0.2
@@ -80,6 +80,11 @@ class Console:
         """Something that people must know about this run; data, however it came to be."""
         if not self._quiet:
             self._say(terminal("note: {}", words))
+
+    def warning(self, words: Annotation) -> None:
+        """Something that is not as it should be, however quiet the run is; a command that the runner reads."""
+        with self._writing:
+            _write(self._stream, Terminal(f"{words}\n"))
 
     def write_timings(self, file: Path) -> None:
         """The seconds of each step so far, as JSON."""

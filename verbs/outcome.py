@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from controls.configuration import threshold
 from model.audit import Audit
 from model.comparison import Comparison
 from model.control import Control
 from model.errors import ExitCode
-from model.policy import Gate
+from model.policy import BreakGlass, Gate
+from model.resource import Failure
 from model.verdict import Verdict
+from reporting.audit_json import TOOL
 from settings import GateOverrides, Report
 from verbs.console import append, write_report
 
@@ -25,14 +28,32 @@ class Outcome:
     comparison: Comparison | None
     verdict: Verdict
     controls: Mapping[str, Control]
+    way_out: BreakGlass | None = None
+    """What the policy says about emergencies."""
+    category: str = TOOL
+    """Keeps the results of several jobs apart in code scanning."""
+    changed_lines: Mapping[str, Sequence[tuple[int, int]]] | None = None
+    """By path of head; None where nobody knows."""
 
-    def publish(self, reports: Sequence[Report], output: Path | None, *, colour: bool) -> None:
+    def with_failures(self, failures: Sequence[Failure]) -> Self:
+        """The same, and what became of it afterwards."""
+        head = replace(self.head, failures=(*self.head.failures, *failures))
+        comparison = replace(self.comparison, head=head) if self.comparison else None
+        return replace(self, head=head, comparison=comparison)
+
+    def write(self, reports: Sequence[Report], output: Path | None, *, colour: bool) -> None:
         """Write the reports that were asked for: a table unless something else goes to standard output."""
         wanted = (*reports, *(_bundle(output) if output else ()))
         if all(report.file is not None for report in reports):
             wanted = (Report(format="table", file=None), *wanted)
         for report in wanted:
-            write_report(report.file, self._render(report.format, colour=colour and report.file is None))
+            write_report(report.file, self.render(report.format, colour=colour and report.file is None))
+
+    def rewrite(self, reports: Sequence[Report], output: Path | None) -> None:
+        """Write those again that went to files: something has become known since."""
+        for report in (*reports, *(_bundle(output) if output else ())):
+            if report.file is not None:
+                write_report(report.file, self.render(report.format))
 
     def hand_over(self, file: Path, output: Path | None) -> None:
         """Append the outputs of the action to the runner's file."""
@@ -41,7 +62,7 @@ class Outcome:
         named = outputs.values(self.head, self.comparison, self.verdict, output)
         append(file, outputs.render(named))
 
-    def _render(self, form: str, *, colour: bool) -> Iterable[str]:
+    def render(self, form: str, *, colour: bool = False) -> Iterable[str]:
         """For people; all else is for programs."""
         match form:
             case "table":
@@ -73,7 +94,7 @@ class Outcome:
             case "sarif":
                 from reporting import sarif
 
-                return sarif.render(self.head, self.controls)
+                return sarif.render(self.head, self.controls, self.category)
             case "junit":
                 from reporting import junit
 

@@ -5,15 +5,17 @@ What an event names is tried in its order. A base that is wished for and cannot 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
 from github.plan import Candidate, CheckedOut, Commit, MergeBase, Plan, Ref, Stated, Wish, admit, admit_checkout, plan
 from model.errors import EnvironmentBrokenError, HardeningGateError, UsageError
 from model.occasion import Occasion
 from process import Sandbox
+from revisions.changes import Lines
 from revisions.export import Gap
 from revisions.origin import Credentials
 from revisions.repository import Repository
@@ -46,6 +48,23 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Commits:
+    """Both sides, where they are commits of one repository."""
+
+    repository: Repository
+    base: str
+    head: str
+    root: str
+    """What reported paths are relative to, below the top of the repository, POSIX."""
+
+    def changed_lines(self, paths: Iterable[str]) -> Mapping[str, tuple[Lines, ...]]:
+        """The lines that head adds or alters, by reported path; for those of ``paths`` of which that can be told."""
+        places = {(PurePosixPath(self.root) / path).as_posix(): path for path in paths}
+        found = self.repository.changed_lines(self.base, self.head, places)
+        return {places[place]: lines for place, lines in found.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
     """Head and base of one run."""
 
@@ -64,6 +83,10 @@ class Sides:
     """Why what the event is about is not what was looked at."""
     checkout: Path
     """What a change can write to."""
+    commit: str | None = None
+    """What head is, or was checked out from; None where there is no repository."""
+    commits: Commits | None = None
+    """None where one side is no commit."""
 
 
 def settle_sides(wanted: ScanSettings, sandbox: Sandbox) -> Sides:
@@ -106,7 +129,16 @@ class _Settling:
             checkout=self._repository.work_tree
             if self._repository and (commit or isinstance(base, str))
             else self._places.root,
+            commit=self._judged.commit if self._wanted.from_event and self._judged else None,
+            commits=self._commits(commit, base),
         )
+
+    def _commits(self, head: str | None, base: Base | None) -> Commits | None:
+        if head is None or not isinstance(base, str) or self._repository is None:
+            return None
+        top, root = self._repository.work_tree, self._places.root
+        below = root.relative_to(top).as_posix() if root.is_relative_to(top) else "."
+        return Commits(repository=self._repository, base=base, head=head, root=below)
 
     # ------------------------------------------------------------ head
 

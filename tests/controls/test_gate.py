@@ -7,13 +7,12 @@ import pytest
 
 from controls.assemble import digest
 from controls.compare import compare
-from controls.gate import decide
+from controls.gate import decide, in_emergency
 from model.audit import Audit, ResultStatus
 from model.control import Severity
-from model.occasion import Label
 from model.policy import AllowIncomplete, BreakGlass, Gate, PathGate, Policy, UnusedWaivers, Waiver
 from model.resource import Source, SourceKind, Stage
-from model.verdict import Emergency, Verdict, VerdictWord
+from model.verdict import Emergency, Unconfirmed, Verdict, VerdictWord
 from tests.audits import audit, failure, location, resource, result
 
 OPEN = Gate(fail_on_new=None)
@@ -213,44 +212,43 @@ def test_waivers_without_use_block_where_the_policy_says_so(field: str, named: b
 
 
 URGENT = BreakGlass(label="break-glass")
-SET = Label(name="Break-Glass", set_by="alice")
+SET = Emergency(label="Break-Glass", set_by="alice", team="our-org/sre")
 
 
-def in_emergency(*labels: Label, way_out: BreakGlass | None = URGENT, head: Audit | None = None) -> Verdict:
-    policy = Policy(gate=Gate(fail_on=Severity.HIGH), break_glass=way_out)
-    return decide(policy, head or audit([resource()], [result()]), None, named_explicitly=True, labels=labels)
+def stopped(head: Audit | None = None) -> Verdict:
+    policy = Policy(gate=Gate(fail_on=Severity.HIGH), break_glass=URGENT)
+    return decide(policy, head or audit([resource()], [result()]), None, named_explicitly=True)
 
 
-def test_the_label_for_emergencies_lets_pass_and_keeps_the_reasons() -> None:
-    verdict = in_emergency(Label(name="other"), SET)
-    assert (verdict.word, verdict.exit_code) == (VerdictWord.PASSED, 0)
-    assert verdict.emergency == Emergency(label="Break-Glass", set_by="alice")
+def test_a_label_for_emergencies_that_is_confirmed_lets_pass_and_keeps_the_reasons() -> None:
+    verdict = in_emergency(stopped(), SET)
+    assert (verdict.word, verdict.exit_code, verdict.emergency) == (VerdictWord.PASSED, 0, SET)
     assert [reason.rule for reason in verdict.reasons] == ["fail_on"]
     assert verdict.blocking
 
 
 @pytest.mark.parametrize("head", [audit([resource()], failures=[failure()]), audit()])
 def test_the_label_lets_what_is_incomplete_pass_too(head: Audit) -> None:
-    assert in_emergency(head=head).exit_code == 3
-    assert in_emergency(SET, head=head).exit_code == 0
-
-
-def test_no_label_counts_that_the_policy_does_not_name() -> None:
-    assert in_emergency(SET, way_out=None).exit_code == 1
-    for name in ("break-glas", "break-glass!", "no"):
-        assert in_emergency(Label(name=name)).exit_code == 1
+    assert stopped(head).exit_code == 3
+    assert in_emergency(stopped(head), SET).exit_code == 0
 
 
 def test_what_passes_anyway_is_no_emergency() -> None:
-    assert in_emergency(SET, head=audit([resource()])).emergency is None
+    verdict = stopped(audit([resource()]))
+    assert in_emergency(verdict, SET) == verdict
+    refused = Unconfirmed(label="break-glass", set_by=None, reason="x", remedy="Y.")
+    assert in_emergency(verdict, refused) == verdict
 
 
-def test_a_label_that_needs_a_team_lets_nothing_pass_while_nobody_can_be_asked() -> None:
-    verdict = in_emergency(SET, way_out=BreakGlass(label="break-glass", teams=("our-org/sre",)))
+def test_a_label_that_nobody_has_confirmed_lets_nothing_pass_and_says_why() -> None:
+    refused = Unconfirmed(
+        label="break-glass", set_by="mallory", reason="mallory is in none of the teams", remedy="Ask."
+    )
+    verdict = in_emergency(stopped(), refused)
     assert (verdict.word, verdict.exit_code, verdict.emergency) == (VerdictWord.BLOCKED, 1, None)
     assert [reason.rule for reason in verdict.reasons] == ["fail_on", "break_glass"]
-    assert "alice" in verdict.reasons[-1].number
-    assert "our-org/sre" in verdict.reasons[-1].limit
+    assert "mallory" in verdict.reasons[-1].number
+    assert verdict.reasons[-1].limit == "mallory is in none of the teams"
 
 
 def test_a_way_out_is_no_part_of_what_judges() -> None:

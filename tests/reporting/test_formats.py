@@ -23,7 +23,7 @@ USAGE = Path(__file__).parents[2] / "docs" / "usage.md"
 def written(form: str, folder: Path, comparison: Comparison | None) -> str:
     verdict = decide(Policy(), HEAD, comparison, named_explicitly=True)
     outcome = Outcome(head=HEAD, comparison=comparison, verdict=verdict, controls={CONTROL.id: CONTROL})
-    outcome.publish([Report(format=form, file=folder / "report")], None, colour=False)
+    outcome.write([Report(format=form, file=folder / "report")], None, colour=False)
     return (folder / "report").read_text(encoding="utf-8")
 
 
@@ -55,6 +55,6 @@ def test_the_document_lists_the_formats_that_there_are() -> None:
 def test_a_folder_of_reports_holds_those_for_people_and_for_programs(tmp_path: Path) -> None:
     verdict = decide(Policy(), HEAD, None, named_explicitly=True)
     outcome = Outcome(head=HEAD, comparison=None, verdict=verdict, controls={CONTROL.id: CONTROL})
-    outcome.publish([Report(format="table", file=tmp_path / "table.txt")], tmp_path, colour=False)
+    outcome.write([Report(format="table", file=tmp_path / "table.txt")], tmp_path, colour=False)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"audit.json", "comparison.json", "report.md", "results.sarif", "junit.xml", "table.txt"}

@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 
 from controls.compare import compare
-from controls.gate import decide
+from controls.gate import decide, in_emergency
 from model.comparison import Comparison
-from model.occasion import Label
-from model.policy import BreakGlass, Gate, Policy, PolicyChange
+from model.policy import Gate, Policy, PolicyChange
+from model.verdict import Emergency
 from reporting import comparison_json
 from reporting.markdown import render
 from reporting.table import Table
@@ -95,12 +95,11 @@ def test_what_was_compared_is_said_and_no_name_of_a_branch_gets_through() -> Non
 
 
 def test_what_passed_by_a_label_says_so_everywhere_with_what_would_have_blocked() -> None:
-    policy = Policy(gate=Gate(fail_under=100), break_glass=BreakGlass(label="emergency", teams=()))
+    policy = Policy(gate=Gate(fail_under=100))
     side = audit([resource(earned=1, possible=2)])
     for name in ("emergency", *(attack for attack in ATTACKS if attack.strip())):
-        policy = replace(policy, break_glass=BreakGlass(label=name, teams=()))
-        labels = [Label(name=name, set_by="alice")]
-        verdict = decide(policy, side, compare(side, side), named_explicitly=False, labels=labels)
+        stopped = decide(policy, side, compare(side, side), named_explicitly=False)
+        verdict = in_emergency(stopped, Emergency(label=name, set_by="alice", team="our/sre"))
         text = render(side, compare(side, side), verdict, CONTROLS)
         assert Rendered(text).led_astray() == []
         assert text.startswith("### Passed in an emergency: 50.0 → 50.0 ")
@@ -112,4 +111,4 @@ def test_what_passed_by_a_label_says_so_everywhere_with_what_would_have_blocked(
         assert ", set by alice, lets it pass. Without it:\n  fail_under: 50.0" in shown
         document = json.loads(comparison_json.dump(side, compare(side, side), verdict))
         assert (document["verdict"], document["exit_code"]) == ("passed", 0)
-        assert document["emergency"] == {"label": name, "set_by": "alice"}
+        assert document["emergency"] == {"label": name, "set_by": "alice", "team": "our/sre"}

@@ -14,7 +14,12 @@ import pytest
 from tests.github.runner import payload, variables
 from tests.threats.program import BAD, POD, Run, gate, write
 
-COMMON = {"INPUT_SCANNERS": "native", "INPUT_TOKEN": "ghs_c4n4ry", "INPUT_OUTPUT": "reports"}
+COMMON = {
+    "INPUT_SCANNERS": "native",
+    "INPUT_TOKEN": "ghs_c4n4ry",
+    "INPUT_OUTPUT": "reports",
+    **{f"INPUT_{name.upper()}": "false" for name in ("comment", "status", "upload-sarif", "annotations")},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
