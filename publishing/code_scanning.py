@@ -18,8 +18,8 @@ from publishing.shape import Row, unexpected
 LARGEST: Final = 10_000_000
 """Bytes of the packed file; GitHub refuses more."""
 LARGEST_UNPACKED: Final = 500_000_000
-POLLS: Final = (5.0, 10.0, 20.0, 40.0, 80.0)
-"""Seconds before each question, as GitHub's own upload action asks."""
+POLLS: Final = (2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0)
+"""Seconds before each question: as GitHub's own upload action asks, but for the first, since a job waits."""
 PURPOSE: Final = Purpose(
     what="code scanning",
     needs="security-events: write",

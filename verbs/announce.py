@@ -27,7 +27,7 @@ from reporting.text import annotation, terminal
 from reporting.verdict_line import verdict_line
 from settings import Publishing, ScanSettings
 from verbs.console import Console, write_report
-from verbs.emergency import unknown, with_claim
+from verbs.emergency import UNASKED, unknown, with_claim
 from verbs.outcome import Outcome
 
 SUMMARY: Final = 250_000
@@ -61,7 +61,7 @@ class Announcement:
             return outcome
         found = pull_request.confirm(self.client, self.target.repository, number, way_out.label, way_out.teams)
         if isinstance(found, PublishError):
-            found = unknown(way_out, occasion, found.reason, found.remedy)
+            found = unknown(way_out, occasion, f"{UNASKED}: {found.reason}", found.remedy)
         return with_claim(outcome, found)
 
     def tell(self, outcome: Outcome, judged: Judged | PublishError, exit_code: int) -> tuple[Failure, ...]:

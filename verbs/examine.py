@@ -130,6 +130,7 @@ class _Examination:
             comparison=comparison,
             verdict=replace(verdict, remarks=self.sides.remarks),
             controls={**in_base, **controls},
+            category=self.wanted.category,
             way_out=self.settled.policy.break_glass,
             changed_lines=self._changed_lines(comparison) if comparison else None,
         )

@@ -48,7 +48,7 @@ def test_the_file_arrives_as_it_was_with_its_ref_and_commit(client: Client, hub:
     assert upload(client, REPOSITORY, MAIN, SARIF) == Uploaded(is_processed=True)
     (sent,) = hub.sarifs
     assert sent == {"ref": "refs/heads/main", "commit_sha": HEAD, "sarif": SARIF}
-    assert clock.slept == [5]
+    assert clock.slept == [2]
 
 
 def test_the_merge_of_a_pull_request_and_its_head_have_a_ref_each() -> None:
@@ -68,14 +68,14 @@ def test_a_commit_or_ref_that_the_event_does_not_name_is_refused() -> None:
 def test_it_is_asked_until_the_file_is_processed(client: Client, hub: GitHub, clock: FakeClock) -> None:
     hub.progress += [{}, {"processing_status": "pending"}, {"processing_status": "complete", "errors": None}]
     assert upload(client, REPOSITORY, MAIN, SARIF) == Uploaded(is_processed=True)
-    assert clock.slept == [5, 10, 20]
+    assert clock.slept == [2, 3, 5]
 
 
 @pytest.mark.threat("P13")
 def test_asking_ends(client: Client, hub: GitHub, clock: FakeClock) -> None:
     hub.progress += [{"processing_status": "pending"}] * 50
     assert upload(client, REPOSITORY, MAIN, SARIF) == Uploaded(is_processed=False)
-    assert clock.slept == [5, 10, 20, 40, 80]
+    assert clock.slept == [2, 3, 5, 10, 20, 40, 80]
     assert upload(client, REPOSITORY, MAIN, SARIF) == Uploaded(is_processed=False)
     assert sum(clock.slept) <= 300
 
@@ -117,7 +117,7 @@ def test_a_question_that_is_refused_is_told_and_not_taken_for_waiting(
 ) -> None:
     hub.faults.append(Fault(on="GET /sarifs/47177e22-5596-11eb-80a1-000000000001", status=403, body=b"{}"))
     assert failed(upload(client, REPOSITORY, MAIN, SARIF)).status == 403
-    assert clock.slept == [5]
+    assert clock.slept == [2]
 
 
 def test_the_same_file_makes_the_same_request(client: Client, hub: GitHub) -> None:

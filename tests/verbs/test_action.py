@@ -69,7 +69,14 @@ def checkout(shop: Shop, commit: str, *, depth: int | None) -> Workshop:
 
 
 def act(
-    place: Workshop, fixture: str, event: Mapping[str, Any], sha: str, *, cwd: Path | None = None, **inputs: str
+    place: Workshop,
+    fixture: str,
+    event: Mapping[str, Any],
+    sha: str,
+    *,
+    cwd: Path | None = None,
+    named: Mapping[str, str] | None = None,
+    **inputs: str,
 ) -> Run:
     """The action in a workspace; reports go beside it."""
     folder = place.place.parent
@@ -85,6 +92,7 @@ def act(
             GITHUB_SHA=sha,
             GITHUB_WORKSPACE=str(place.place),
         ),
+        **(named or {}),
     }
     return gate("action", cwd=cwd or place.place, environment=environment)
 
