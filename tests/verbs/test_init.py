@@ -331,7 +331,13 @@ def test_a_scalar_is_read_as_what_was_written(text: str) -> None:
 def test_the_workflow_runs_for_pull_requests_merge_groups_and_the_default_branch() -> None:
     text = workflow("trunk")
     assert triggers(text) == {"pull_request": None, "merge_group": None, "push": {"branches": ["trunk"]}}
-    assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
+    assert yaml.safe_load(text)["permissions"] == {}
+    assert yaml.safe_load(text)["jobs"]["hardening"]["permissions"] == {
+        "contents": "read",
+        "pull-requests": "write",
+        "statuses": "write",
+        "security-events": "write",
+    }
 
 
 def test_only_a_push_saves_the_cache_that_others_restore() -> None:
@@ -356,7 +362,7 @@ def test_the_actions_of_the_workflow_are_the_commits_that_this_repository_uses()
     ours = set(pin.findall((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")))
     template = (TEMPLATES / "workflow.yml").read_text(encoding="utf-8")
     assert set(pin.findall(template)) <= ours
-    assert len(re.findall(r"uses: ", template)) == len(pin.findall(template)) + 1
+    assert len(re.findall(r"(?m)^ +(?:- )?uses: ", template)) == len(pin.findall(template)) + 1
 
 
 def test_the_inputs_that_the_workflow_names_are_those_of_the_action() -> None:
