@@ -1,8 +1,7 @@
-# The container action: tools from source, then a slim Python. Pin the bases by digest when you publish an image:
-# --build-arg GO_IMAGE=golang:1.26-bookworm@sha256:… --build-arg PYTHON_IMAGE=python:3.13-slim-bookworm@sha256:…
-# `make image PYTHON_IMAGE=… GO_IMAGE=…` passes them on and labels version and commit (CONTRIBUTING.md, "The image").
-ARG GO_IMAGE=golang:1.26.6-bookworm
-ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+# The container action: tools from source, then a slim Python, both bases by digest (kept equal to .github/bases).
+# `make image PYTHON_IMAGE=… GO_IMAGE=…` takes others and labels version and commit (CONTRIBUTING.md, "The image").
+ARG GO_IMAGE=golang:1.26.6-bookworm@sha256:116d58cbd88c1297624acc6e967a060012422bacf9930927e23fb719189c6f36
+ARG PYTHON_IMAGE=python:3.13.14-slim-bookworm@sha256:9d7f287598e1a5a978c015ee176d8216435aaf335ed69ac3c38dd1bbb10e8d64
 # Where building the tools starts: an image that holds some at /opt/hardening-gate/tools, such as an earlier one of ours,
 # saves building these. Name only one that you trust: a binary is asked for its version, not for its origin. What does
 # not answer with the pinned version is built, what is not pinned is left out.

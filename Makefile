@@ -14,11 +14,11 @@ CORPUS ?=
 PAIRS ?=
 IMAGE ?= hardening-gate
 
-.PHONY: help demo test fuzz setup tools fmt lint types docs bench pairs audit lock image
+.PHONY: help demo test fuzz setup tools fmt lint types docs bench pairs audit lock image rehearse
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS=$$'\t' read -r verb text; do \
-		printf 'make %-6s  %s\n' "$$verb" "$$text"; done
+		printf 'make %-8s  %s\n' "$$verb" "$$text"; done
 
 demo: setup ## from nothing to the verdict on the example pull request
 	@.venv/bin/python examples/demo.py
@@ -97,3 +97,8 @@ image: ## the container image, by docker, buildah or podman; PYTHON_IMAGE, GO_IM
 	@"$(PYTHON)" tools/image.py --tag "$(IMAGE)" $(if $(BUILDER),--builder "$(BUILDER)") \
 		$(if $(PYTHON_IMAGE),--python-image "$(PYTHON_IMAGE)") $(if $(GO_IMAGE),--go-image "$(GO_IMAGE)") \
 		$(if $(TOOLS_IMAGE),--tools-image "$(TOOLS_IMAGE)") $(if $(NETWORK),--network "$(NETWORK)")
+
+rehearse: ## a release of the built image IMAGE: pushed, signed, verified, with nothing beyond loopback
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on PATH. Next step: make setup" >&2; exit 1; }
+	@"$(PYTHON)" tools/build.py crane cosign trivy
+	@"$(PYTHON)" -m tools.rehearsal "$(IMAGE)"

@@ -1,11 +1,13 @@
 """Which binaries, of which version, and where they lie: the tool cache only, never PATH.
 
-A binary counts as the pinned one only when it says so itself, asked in the sandbox.
+A binary counts as the pinned one only when it says so itself, asked in the sandbox. A release that is known to be
+compromised is never started as a tool, whatever the pins say; one that lies about its version cannot be told by asking.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import stat
 from dataclasses import dataclass
 from errno import EACCES
@@ -29,8 +31,8 @@ class Pin:
     version_arguments: tuple[str, ...] = ("version",)
     version_answer: str = ""
     """A line of the answer starts so."""
-    is_for_tests: bool = False
-    """Only the tests of this project start it: no user has to have it."""
+    is_for_users: bool = True
+    """If not, only the tests or the releases of this project start it: no user has to have it."""
 
     @property
     def label(self) -> str:
@@ -43,18 +45,41 @@ class Pin:
         return f"Run `make tools` (or `python3 tools/build.py {self.name}`); in a container, rebuild its image."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """Releases of a tool that are known to be compromised."""
+
+    name: str
+    versions: tuple[str, ...]
+    advisories: tuple[str, ...]
+    why: str
+
+    def names_one(self, text: str) -> bool:
+        """Whether the text has one of the versions as a whole number."""
+        return any(re.search(rf"(?<![\d.]){re.escape(version)}(?!\.?\d)", text) for version in self.versions)
+
+    def refusal(self, what: str) -> EnvironmentBrokenError:
+        """The error that names what it is known as."""
+        return EnvironmentBrokenError(
+            f"{what} is a release of {self.name} that is known to be compromised "
+            f"({', '.join(self.advisories)}: {self.why}).",
+            f"Remove it, replace every credential that it could read, pin another version of {self.name} in "
+            "tools/pins.json, then run `make tools`; in a container, use an image of another release.",
+        )
+
+
 class Toolbox:
     """The pinned binaries below ``${HARDENING_GATE_HOME:-${XDG_CACHE_HOME:-~/.cache}/hardening-gate}/tools``."""
 
     def __init__(self, home: Path, *, pins: Path = PINS) -> None:
         self.home = home.absolute()
-        self._pins = _read_pins(pins)
+        self._pins, self._denied = _read_pins(pins)
         self._checked: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
         """All tools that users may need, sorted."""
-        return tuple(sorted(name for name, pin in self._pins.items() if not pin.is_for_tests))
+        return tuple(sorted(name for name, pin in self._pins.items() if pin.is_for_users))
 
     def pin(self, name: str) -> Pin:
         """The pin of a tool that the product knows."""
@@ -66,8 +91,9 @@ class Toolbox:
         return self._pins[name]
 
     def path(self, name: str) -> Path:
-        """The binary, ``tools/NAME@VERSION/NAME``. Raises EnvironmentBrokenError, with remedy, when it is absent."""
+        """The binary, ``tools/NAME@VERSION/NAME``. Raises EnvironmentBrokenError when it is absent or denied."""
         pin = self.pin(name)
+        self._refuse_denied(name, pin.version, f"The pinned {pin.label}")
         binary = self.home / "tools" / f"{name}@{pin.version}" / name
         try:
             mode = binary.stat().st_mode
@@ -83,12 +109,14 @@ class Toolbox:
     def check(self, name: str, sandbox: Sandbox) -> Path:
         """The binary, once it has said that it is the pinned version; asked once.
 
-        Raises EnvironmentBrokenError when it is absent, cannot be started, or says something else.
+        Raises EnvironmentBrokenError when it is absent, cannot be started, or says something else, above all that it
+        is a release that is known to be compromised.
         """
         binary, pin = self.path(name), self.pin(name)
         if name not in self._checked:
             with sandbox.folder(f"version-of-{name}") as folder:
                 answer = sandbox.run((binary, *pin.version_arguments), cwd=folder, limits=PATIENCE)
+            self._refuse_denied(name, answer.stdout.decode("utf-8", "replace"), f"{binary}, by its own answer,")
             if not _fits(answer, pin):
                 raise EnvironmentBrokenError(
                     f"{binary} is not {pin.label}: asked for its version, it {_said(answer)}.",
@@ -97,27 +125,42 @@ class Toolbox:
             self._checked.add(name)
         return binary
 
+    def _refuse_denied(self, name: str, text: str, what: str) -> None:
+        """Raise EnvironmentBrokenError when the text names a release of the tool that is denied."""
+        for denied in self._denied:
+            if denied.name == name and denied.names_one(text):
+                raise denied.refusal(what)
 
-def _read_pins(file: Path) -> dict[str, Pin]:
-    """The pins by name. Raises EnvironmentBrokenError for a file that is none."""
+
+def _read_pins(file: Path) -> tuple[dict[str, Pin], tuple[Denied, ...]]:
+    """The pins by name, and what is denied. Raises EnvironmentBrokenError for a file that does not say both."""
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))["tools"]
+        table = json.loads(file.read_text(encoding="utf-8"))
         pins = [
             Pin(
                 name=row["name"],
                 version=row["version"],
                 version_arguments=tuple(row["version_arguments"]),
                 version_answer=row["version_answer"],
-                is_for_tests=row.get("purpose") == "tests",
+                is_for_users="purpose" not in row,
             )
-            for row in rows
+            for row in table["tools"]
         ]
+        denied = tuple(
+            Denied(
+                name=row["name"],
+                versions=tuple(row["versions"]),
+                advisories=tuple(row["advisories"]),
+                why=row["why"],
+            )
+            for row in table["denied"]
+        )
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise EnvironmentBrokenError(
             f"{file} does not say which tools are pinned: {error}.",
             "Restore it (`git checkout -- tools/pins.json`); in a container, rebuild its image.",
         ) from error
-    return {pin.name: pin for pin in pins}
+    return {pin.name: pin for pin in pins}, denied
 
 
 def _fits(answer: Finished, pin: Pin) -> bool:

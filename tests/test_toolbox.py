@@ -30,7 +30,7 @@ class Shed:
         self.write_pins([{"name": "drill", "version": "1.2.0", **ANSWERS}])
 
     def write_pins(self, rows: object) -> None:
-        self.pins.write_text(json.dumps({"tools": rows}), encoding="utf-8")
+        self.pins.write_text(json.dumps({"tools": rows, "denied": [DENIED]}), encoding="utf-8")
 
     def toolbox(self) -> Toolbox:
         return Toolbox(self.home, pins=self.pins)
@@ -43,6 +43,7 @@ class Shed:
         return path
 
 
+DENIED = {"name": "drill", "versions": ["1.1.4", "1.1.5"], "advisories": ["CVE-1", "GHSA-2"], "why": "it steals"}
 ANSWERS = {"version_arguments": ["version", "--short"], "version_answer": "drill v1.2.0"}
 
 
@@ -111,6 +112,42 @@ def test_any_other_answer_is_a_broken_environment(shed: Shed, sandbox: Sandbox, 
     assert said in broken(shed.toolbox(), sandbox)
 
 
+@pytest.mark.parametrize("text", ["drill v1.1.4", "Version: 1.1.5", "drill v1.2.0 (drill 1.1.4)", "drill 1.1.4-dev"])
+@pytest.mark.threat("P10")
+def test_a_binary_that_is_known_to_be_compromised_is_refused_as_such(shed: Shed, sandbox: Sandbox, text: str) -> None:
+    shed.put(f"echo '{text}'")
+    with pytest.raises(EnvironmentBrokenError, match=r"known to be compromised \(CVE-1, GHSA-2: it steals\)") as raised:
+        shed.toolbox().check("drill", sandbox)
+    assert "replace every credential that it could read" in raised.value.remedy
+
+
+@pytest.mark.parametrize("answer", ["drill v1.2.0 at 11.1.4", "drill v1.2.0, since 1.1.40", "drill v1.2.0 1.1.4.7"])
+def test_a_longer_number_is_another_version(shed: Shed, sandbox: Sandbox, answer: str) -> None:
+    binary = shed.put(f"echo '{answer}'")
+    assert shed.toolbox().check("drill", sandbox) == binary
+
+
+@pytest.mark.threat("P10")
+def test_a_pin_of_a_compromised_release_is_refused_before_anything_is_started(shed: Shed, sandbox: Sandbox) -> None:
+    shed.write_pins([{"name": "drill", "version": "1.1.4", "version_arguments": [], "version_answer": "drill v1.1.4"}])
+    started = shed.home / "started"
+    binary = shed.home / "tools" / "drill@1.1.4" / "drill"
+    binary.parent.mkdir(parents=True)
+    binary.write_text(f"#!/bin/sh\ntouch {started}\necho drill v1.1.4\n", encoding="utf-8")
+    binary.chmod(0o755)
+    for act in (shed.toolbox().path, lambda name: shed.toolbox().check(name, sandbox)):
+        with pytest.raises(EnvironmentBrokenError, match=r"The pinned drill 1\.1\.4 is a release"):
+            act("drill")
+    assert not started.exists()
+
+
+@pytest.mark.parametrize("rows", [None, 7, ["drill"], [{"name": "drill"}]])
+def test_pins_that_do_not_say_what_is_denied_are_a_broken_environment(shed: Shed, rows: object) -> None:
+    shed.pins.write_text(json.dumps({"tools": [], "denied": rows}), encoding="utf-8")
+    with pytest.raises(EnvironmentBrokenError, match=r"pins\.json does not say"):
+        shed.toolbox()
+
+
 @pytest.mark.threat("P4")
 def test_an_absent_tool_is_a_broken_environment(shed: Shed, sandbox: Sandbox) -> None:
     assert "is not at" in broken(shed.toolbox(), sandbox)
@@ -157,7 +194,8 @@ def test_our_own_pins_name_the_tools_that_the_product_uses(tmp_path: Path) -> No
     assert toolbox.names == tuple(sorted(toolbox.names))
     assert {"helm", "kube-score", "kustomize", "polaris", "trivy"} <= set(toolbox.names)
     assert "crane" not in toolbox.names, "only our tests need it"
-    assert toolbox.pin("crane").is_for_tests
+    assert "cosign" not in toolbox.names, "only our releases need it"
+    assert not toolbox.pin("crane").is_for_users
     assert all(toolbox.pin(name).version_answer.count(toolbox.pin(name).version) for name in toolbox.names)
 
 

@@ -39,6 +39,8 @@ KEPT_GO_SETTINGS = (
     "GOVCS",
 )
 """Where modules come from and lie is the user's business; how they are built is ours."""
+PURPOSES = {"tests": "the tests of this project", "containers": "the tests of the built image", "release": "releases"}
+"""Options that ask for the tools of one more ``purpose``, and whose they are."""
 LAST_LINES = 20
 TICK_SECONDS = 1.0
 LINE_SECONDS = 30.0
@@ -74,7 +76,8 @@ class Pin:
     version_answer: str
     """A line of the answer starts so."""
     purpose: str = "users"
-    """``tests``: only the tests of this project start it."""
+    """``tests``: only the tests of this project start it; ``containers``: only those of the built image;
+    ``release``: only what publishes an image does."""
 
     @property
     def label(self) -> str:
@@ -93,12 +96,14 @@ class Pin:
 
 def main(arguments: Sequence[str], environ: Mapping[str, str], stream: TextIO) -> int:
     """Build what is absent; 0 when all that was asked for is there, 1 when not."""
-    pins = read_pins(HERE / "pins.json")
+    table = HERE / "pins.json"
+    pins = read_pins(table)
     options = parse(arguments, [pin.name for pin in pins])
     home = Path(options.home).absolute() if options.home else default_home(environ)
     wanted = [pin for pin in pins if is_wanted(pin, options)]
     progress = Progress(stream)
     try:
+        refuse_denied(pins, read_denied(table))
         build_absent(wanted, home, environ, progress)
     except BuildError as error:
         progress.say(f"error: {error}")
@@ -113,14 +118,18 @@ def is_wanted(pin: Pin, options: argparse.Namespace) -> bool:
     """Whether it was named; where nothing was, whether its users need it."""
     if options.names:
         return pin.name in options.names
-    return options.tests or pin.purpose != "tests"
+    return pin.purpose in {"users", *options.purposes}
 
 
 def parse(arguments: Sequence[str], known: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="tools/build.py", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; none: what users need")
-    parser.add_argument("--tests", action="store_true", help="what only the tests of this project need, too")
+    more = parser.add_argument_group("beside what users need")
+    for purpose, what in PURPOSES.items():
+        more.add_argument(
+            f"--{purpose}", dest="purposes", action="append_const", const=purpose, default=[], help=f"what {what} need"
+        )
     parser.add_argument("--home", metavar="DIR", help="instead of HARDENING_GATE_HOME")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(known))
@@ -133,6 +142,28 @@ def read_pins(path: Path) -> tuple[Pin, ...]:
     """The pins, in the order in which they are built: Helm first, since charts wait for it."""
     table = json.loads(path.read_text(encoding="utf-8"))
     return tuple(Pin(**{**row, "version_arguments": tuple(row["version_arguments"])}) for row in table["tools"])
+
+
+def read_denied(path: Path) -> dict[tuple[str, str], str]:
+    """Tool and version of each release that is known to be compromised, with what it is known as."""
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        (row["name"], version): f"{', '.join(row['advisories'])}: {row['why']}"
+        for row in table["denied"]
+        for version in row["versions"]
+    }
+
+
+def refuse_denied(pins: Sequence[Pin], denied: Mapping[tuple[str, str], str]) -> None:
+    """Raise BuildError when a pin, asked for or not, names a release that is known to be compromised."""
+    for pin in pins:
+        for version in (pin.version, pin.module_version.removeprefix("v")):
+            if reason := denied.get((pin.name, version)):
+                raise BuildError(
+                    f"{pin.name} {version} is known to be compromised ({reason})",
+                    f"pin another version of {pin.name} in tools/pins.json and tools/modules/{pin.name}/; where this "
+                    "one has already run, replace every credential that it could read.",
+                )
 
 
 def default_home(environ: Mapping[str, str]) -> Path:

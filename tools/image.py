@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -141,15 +142,27 @@ def command(builder: Path, options: argparse.Namespace, environ: Mapping[str, st
 
 
 def facts(options: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
-    """What only the checkout knows: version, commit and its time. A commit is named only where it is all there is."""
+    """What only the checkout knows: version, base, commit and its time, and on GitHub the repository.
+
+    A commit is named only where it is all there is.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    known = {"version": str(project["version"])}
-    if options.python_image:
-        known["base.name"] = options.python_image
+    name, _, digest = (options.python_image or default_base()).partition("@")
+    known = {"version": str(project["version"]), "base.name": name, "base.digest": digest}
+    if repository := environ.get("GITHUB_REPOSITORY"):
+        known["source"] = f"{environ.get('GITHUB_SERVER_URL') or 'https://github.com'}/{repository}"
     if git(environ, "status", "--porcelain") == "":
         known["revision"] = git(environ, "rev-parse", "HEAD") or ""
         known["created"] = git(environ, "show", "--no-patch", "--format=%cI", "HEAD") or ""
     return {name: value for name, value in sorted(known.items()) if value}
+
+
+def default_base() -> str:
+    """The Python image that Dockerfile names."""
+    found = re.search(r"(?m)^ARG PYTHON_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    if found is None:
+        raise ImageError("Dockerfile names no PYTHON_IMAGE.", "restore the line (`git checkout -- Dockerfile`).")
+    return found[1]
 
 
 def git(environ: Mapping[str, str], *words: str) -> str | None:
@@ -211,7 +224,7 @@ def described(built: Built, tag: str, seconds: float) -> list[str]:
 def copy_pinned(found: Path, target: Path) -> None:
     """The tools that users need, in the pinned versions, and no others that may lie beside them."""
     pins = json.loads((HERE / "pins.json").read_text(encoding="utf-8"))["tools"]
-    for name in (Path(f"{pin['name']}@{pin['version']}", pin["name"]) for pin in pins if pin.get("purpose") != "tests"):
+    for name in (Path(f"{pin['name']}@{pin['version']}", pin["name"]) for pin in pins if "purpose" not in pin):
         (target / name).parent.mkdir(parents=True)
         try:
             shutil.copy2(found / name, target / name)

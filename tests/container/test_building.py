@@ -90,9 +90,21 @@ def test_base_images_network_and_sources_of_packages_are_handed_over_and_nothing
         "--build-arg=TOOLS_IMAGE=ours:0",
         "--build-arg=GOPROXY=https://proxy.test",
     ]
-    assert "--label=org.opencontainers.image.base.name=python@sha256:1" in asked
+    assert "--label=org.opencontainers.image.base.name=python" in asked
+    assert "--label=org.opencontainers.image.base.digest=sha256:1" in asked
     assert "--label=org.opencontainers.image.version=0.1.0" in asked
     assert "secret" not in "".join(asked)
+
+
+def test_the_base_of_the_dockerfile_is_labelled_when_no_other_is_named_and_the_repository_on_github(
+    machine: Machine,
+) -> None:
+    machine.install("docker")
+    machine.environ |= {"GITHUB_REPOSITORY": "acme/gate", "GITHUB_SERVER_URL": "https://github.test"}
+    assert machine.make()[0] == 0
+    labels = [word.removeprefix("--label=org.opencontainers.image.") for word in machine.asked("docker")]
+    name, digest = image.default_base().split("@")
+    assert {f"base.name={name}", f"base.digest={digest}", "source=https://github.test/acme/gate"} <= set(labels)
 
 
 def test_without_git_no_commit_is_claimed(machine: Machine) -> None:
@@ -116,7 +128,7 @@ def test_only_pinned_tools_of_users_are_copied_and_an_absent_one_ends_the_build(
         (found / name).parent.mkdir(parents=True)
         (found / name).touch(mode=0o755)
     image.copy_pinned(found, target)
-    wanted = {f"{pin['name']}@{pin['version']}" for pin in pins if pin.get("purpose") != "tests"}
+    wanted = {f"{pin['name']}@{pin['version']}" for pin in pins if "purpose" not in pin}
     assert {path.name for path in target.iterdir()} == wanted
     with pytest.raises(image.ImageError, match=r"is not there\.\nNext step: "):
         image.copy_pinned(tmp_path / "empty", tmp_path / "other")

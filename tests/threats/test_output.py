@@ -11,7 +11,14 @@ from urllib.parse import unquote
 import pytest
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Sarif
 
+from controls import catalogue
+from controls.gate import decide
+from model.policy import Policy
+from reporting.audit_json import load
+from reporting.links import Place
+from reporting.markdown import render
 from reporting.sarif import MOST_RESULTS
+from tests.reporting.rendered import Rendered
 from tests.reporting.runner import commands
 from tests.threats.program import BAD, CANARY, CHART, POD, gate, native, reports, write, written
 
@@ -91,6 +98,26 @@ def test_no_argument_is_repeated_as_a_command(tmp_path: Path) -> None:
         assert run.code in {2, 4}
         assert commands(run.out + run.err) == []
         assert CONTROLS.findall(run.out + run.err) == []
+
+
+PLACE = Place(server="https://github.com", repository="our-org/shop", sha="1a2b3c4d" * 5)
+FILES = f"https://github.com/our-org/shop/blob/{PLACE.sha}/"
+
+
+@pytest.mark.threat("O1", "O3")
+def test_every_link_of_a_comment_leads_to_a_file_that_is_there(tmp_path: Path) -> None:
+    root = hostile(tmp_path / "r")
+    odd = ("a b#?%&.yaml", "(x) [y](z.yaml", "%2e%2e%2fx.yaml", "..yaml", "d/...yaml", "`a`.yaml", "javascript:a.yaml")
+    write(root, dict.fromkeys(odd, BAD))
+    native(".", f"--format=json={tmp_path / 'out'}", cwd=root)
+    head = load((tmp_path / "out").read_text(encoding="utf-8"), "out")
+    controls = catalogue.load().with_unmapped(result.control for result in head.results)
+    verdict = decide(Policy(), head, None, named_explicitly=False)
+    page = Rendered(render(head, None, verdict, controls, limit=10_000_000, place=PLACE))
+    assert page.led_astray(links=(FILES,)) == []
+    linked = {unquote(link.removeprefix(FILES).partition("#")[0]) for link in page.links}
+    assert linked >= set(odd)
+    assert [path for path in linked if not (root / path).exists()] == []
 
 
 SECRETS = f"""

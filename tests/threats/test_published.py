@@ -19,7 +19,7 @@ from tests.reporting.test_outputs import runner_reads
 from tests.revisions.workshop import Workshop
 from tests.threats.program import CANARY, POD, ROOT, Run, write
 from tests.threats.test_output import CONTROLS, SECRETS, hostile
-from tests.verbs.test_action import act, checkout
+from tests.verbs.test_action import Shop, act, checkout
 
 FILES = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
 
@@ -45,17 +45,7 @@ class Job:
         return marker, text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A repository, and a branch of strangers."""
-
-    origin: Workshop
-    main: str
-    head: str
-    merge: str
-
-
-def propose(origin: Workshop, files: Path) -> Proposal:
+def propose(origin: Workshop, files: Path) -> Shop:
     """What lies in ``files`` as a pull request."""
     main = origin.commit({"deploy/web.yaml": POD})
     origin.git("checkout", "--quiet", "-b", "feature")
@@ -65,7 +55,7 @@ def propose(origin: Workshop, files: Path) -> Proposal:
     head = origin.commit()
     origin.git("checkout", "--quiet", "--detach", "main")
     origin.git("merge", "--quiet", "--no-ff", "--message=merge", "feature")
-    return Proposal(origin=origin, main=main, head=head, merge=origin.git("rev-parse", "HEAD"))
+    return Shop(origin=origin, start=main, main=main, head=head, merge=origin.git("rev-parse", "HEAD"))
 
 
 def started(folder: Path, hub: GitHub, files: Path) -> Job:
@@ -76,7 +66,7 @@ def started(folder: Path, hub: GitHub, files: Path) -> Job:
     hub.head = proposal.head
     event: Any = payload("pull_request")
     event["pull_request"]["head"]["sha"], event["pull_request"]["base"]["sha"] = proposal.head, proposal.main
-    place = checkout(proposal, proposal.merge, depth=1)  # type: ignore[arg-type]  it reads the place of origin only
+    place = checkout(proposal, proposal.merge, depth=1)
     for name in FILES:
         (folder / name).touch()
     named = {"GITHUB_API_URL": hub.url, **{name: str(folder / name) for name in FILES}}

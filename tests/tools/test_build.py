@@ -112,6 +112,31 @@ def test_a_build_that_answers_with_another_version_is_never_published(machine: M
     assert list((machine.home / "tools").iterdir()) == []
 
 
+@pytest.mark.parametrize("field", ["version", "module_version"])
+@pytest.mark.threat("P10")
+def test_nothing_is_built_while_a_pin_names_a_release_that_is_known_to_be_compromised(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    table = json.loads((build.HERE / "pins.json").read_text(encoding="utf-8"))
+    next(row for row in table["tools"] if row["name"] == "trivy")[field] = "0.69.4"
+    (machine.folder / "pins.json").write_text(json.dumps(table), encoding="utf-8")
+    monkeypatch.setattr(build, "HERE", machine.folder)
+    machine.install_go("1.26.8", "pass")
+    code, said = machine.make("helm")
+    assert code == 1
+    assert "trivy 0.69.4 is known to be compromised (CVE-2026-33634, GHSA-69fq-xp46-6x23: " in said
+    assert "Next step: pin another version of trivy" in said
+    assert not machine.record.exists()
+
+
+@pytest.mark.threat("P10")
+def test_a_compromised_release_that_lies_there_is_built_anew(machine: Machine, pins: Mapping[str, build.Pin]) -> None:
+    binary = machine.binary(pins["trivy"], "Version: 0.69.4")
+    machine.install_go("1.26.8", WRITE.format(answer="Version: 0.74.0"))
+    assert machine.make("trivy")[0] == 0
+    assert "0.69.4" not in binary.read_text()
+
+
 def test_a_failed_build_shows_the_last_lines_of_go_and_the_next_step(machine: Machine) -> None:
     machine.install_go("1.26.8", "[print(f'line {n}') for n in range(99)]; sys.exit(7)")
     code, said = machine.make("polaris")
@@ -186,20 +211,25 @@ def test_a_home_that_cannot_be_written_names_the_next_step(machine: Machine) -> 
 def test_an_unknown_name_is_refused_with_the_known_ones(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         machine.make("helmet")
-    assert "choose of helm, crane, kube-score, kustomize, polaris, trivy" in capsys.readouterr().err
+    assert (
+        "choose of helm, act, actionlint, cosign, crane, kube-score, kustomize, polaris, trivy"
+        in capsys.readouterr().err
+    )
 
 
 def test_what_only_our_tests_need_is_built_when_it_is_asked_for(
     machine: Machine, pins: Mapping[str, build.Pin]
 ) -> None:
     for pin in pins.values():
-        if pin.purpose != "tests":
-            machine.binary(pin, pin.version_answer)
-    code, said = machine.make()
-    assert (code, "all there" in said, "crane" in said) == (0, True, False)
-    machine.binary(pins["crane"], "0.22.1")
-    code, said = machine.make("--tests")
-    assert (code, "all there" in said, "crane" in said) == (0, True, True)
+        machine.binary(pin, pin.version_answer)
+    first = {"users": "helm", "tests": "crane", "containers": "act", "release": "cosign"}
+    for options in ([], ["--tests"], ["--containers"], ["--tests", "--containers"]):
+        code, said = machine.make(*options)
+        assert (code, "all there" in said) == (0, True)
+        assert {purpose for purpose, name in first.items() if f"{name} " in said} == {
+            "users",
+            *(option.removeprefix("--") for option in options),
+        }
 
 
 def test_without_a_terminal_a_line_comes_every_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from tests.verbs.test_action import CONFIG, Shop, act, checkout, shop
 
 __all__ = ("shop",)
 
-QUIET = {"upload_sarif": "false"}
+QUIET: Mapping[str, Any] = {"upload_sarif": "false"}
 """Code scanning makes everybody wait."""
 COMMENTS = "/repos/{owner}/{repo}/issues/{issue_number}/comments"
 STATUSES = "/repos/{owner}/{repo}/statuses/{sha}"
@@ -37,7 +37,7 @@ def step(shop: Shop, hub: GitHub, place: Workshop | None = None, fixture: str = 
     folder = place.place.parent
     (folder / "summary").touch()
     names = {"GITHUB_API_URL": hub.url, "GITHUB_RUN_ID": "42", "GITHUB_STEP_SUMMARY": str(folder / "summary")}
-    given = {"token": TOKEN, **QUIET, **inputs}
+    given: dict[str, Any] = {"token": TOKEN, **QUIET, **inputs}
     run = act(place, fixture, shop.event(fixture), shop.merge, named=names, **given)
     assert TOKEN not in run.out + run.err
     return run
@@ -65,7 +65,7 @@ def test_a_worse_pull_request_is_told_wherever_people_look(shop: Shop, hub: GitH
         ("pending", shop.head, "hardening-gate"),
         ("failure", shop.head, "hardening-gate"),
     ]
-    assert hub.statuses[1]["description"].startswith("Blocked: ")
+    assert ", blocked because it brings 1 new " in hub.statuses[1]["description"]
     assert hub.statuses[1]["target_url"] == "https://github.test/our-org/shop/actions/runs/42"
     [sarif] = hub.sarifs
     assert (sarif["ref"], sarif["commit_sha"]) == ("refs/pull/7/merge", shop.merge)
@@ -108,7 +108,8 @@ def test_an_id_that_could_break_out_is_refused_before_anything_is_told(shop: Sho
 
 @pytest.mark.parametrize("off", ["comment", "status", "annotations", "summary"])
 def test_each_of_them_can_be_switched_off(shop: Shop, hub: GitHub, off: str) -> None:
-    run = step(shop, hub, **{off: "false"})
+    switched: dict[str, Any] = {off: "false"}
+    run = step(shop, hub, **switched)
     assert (run.code, warnings(run)) == (1, [])
     told = {
         "comment": hub.comments,
@@ -218,7 +219,7 @@ def test_the_label_for_emergencies_counts_when_the_server_confirms_who_set_it(
     run = step(shop, hub, place)
     assert (run.code, hub.statuses[-1]["state"]) == (code, "failure" if code else "success")
     assert setter in hub.bodies()[0]
-    assert ("Passed in an emergency" in hub.bodies()[0]) == (code == 0)
+    assert ("passed in an emergency" in hub.bodies()[0]) == (code == 0)
 
 
 def test_a_label_that_only_the_event_shows_lets_nothing_pass(shop: Shop, hub: GitHub) -> None:
