@@ -8,6 +8,7 @@ from model.resource import Resource
 from model.values import FieldPath, Json, dig, mapping, text
 from scanners.native.engine import Flaw, Flaws, object_check
 
+RECOMMENDED = "app.kubernetes.io/"
 INSTANCE = "app.kubernetes.io/instance"
 VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 """k8s.io/apimachinery, ``IsValidLabelValue``; empty is fine."""
@@ -20,6 +21,16 @@ def instance_label(resource: Resource) -> Flaws:
     name = text(metadata.get("name"))
     if resource.pods and name and dig(metadata, "labels", INSTANCE) != name:
         yield Flaw(("metadata", "labels", INSTANCE), f"has no label {INSTANCE} that equals its name")
+
+
+@object_check("common-labels")
+def common_labels(resource: Resource) -> Flaws:
+    """Any of those that Kubernetes recommends, on the object or its pods; they start with ``app.kubernetes.io/``."""
+    places = [dig(dict(resource.value), "metadata", "labels"), *(pod.metadata.get("labels") for pod in resource.pods)]
+    if resource.pods and not any(key.startswith(RECOMMENDED) for labels in places for key in mapping(labels)):
+        yield Flaw(
+            ("metadata", "labels"), f"has none of the recommended labels {RECOMMENDED}name, …/instance, …/part-of"
+        )
 
 
 @object_check("label-values")

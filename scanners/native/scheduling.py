@@ -47,6 +47,15 @@ def priority_class(pod: PodView) -> Flaws:
         yield Flaw(pod.at("priorityClassName"), "names no priority class")
 
 
+@pod_check("node-affinity")
+def node_affinity(pod: PodView) -> Flaws:
+    """A node selector or a node's name says the same in short; a DaemonSet is for every node."""
+    if pod.resource.ref.kind in REPLICATED and not (
+        dig(dict(pod.spec), "affinity", "nodeAffinity") or pod.spec.get("nodeSelector") or pod.spec.get("nodeName")
+    ):
+        yield Flaw(pod.at("affinity", "nodeAffinity"), "may land on any node")
+
+
 @pod_check("pod-anti-affinity")
 def pod_anti_affinity(pod: PodView) -> Flaws:
     """Preferred is enough, and so is a spread constraint over nodes or zones; a single replica needs neither."""

@@ -20,6 +20,7 @@ PLAIN_SELECTORS = frozenset({"DeploymentConfig", "ReplicationController"})
 DEFAULTED = frozenset({"apps/v1beta1", "extensions/v1beta1"})
 """Old versions that took a missing selector from the template as well."""
 CRON_JOB = ("batch/CronJob",)
+JOBS = frozenset({"CronJob", "Job"})
 MAY_RESTART = frozenset({"Never", "OnFailure"})
 
 
@@ -28,6 +29,13 @@ def pod_without_containers(pod: PodView) -> Flaws:
     """Kubernetes requires one; init and ephemeral containers do not count."""
     if not any(isinstance(container, dict) for container in sequence(pod.spec.get("containers"))):
         yield Flaw(pod.at("containers"), "declares no containers")
+
+
+@pod_check("restart-policy")
+def restart_policy(pod: PodView) -> Flaws:
+    """Always is the default; a Job replaces a pod that has failed."""
+    if pod.spec.get("restartPolicy") == "Never" and pod.resource.ref.kind not in JOBS:
+        yield Flaw(pod.at("restartPolicy"), "is not started again when it fails")
 
 
 @survey("deployment-replicas", kinds=DEPLOYMENTS)
