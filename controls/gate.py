@@ -199,12 +199,16 @@ def _severity(rule: str, limit: Severity, results: Iterable[Result], new: str) -
         yield _Block(
             reason=Reason(
                 rule=rule,
-                number=f"{len(over)} {new}of severity {limit} or above",
+                number=f"{_count(len(over), f'{new}finding')} of severity {limit} or above",
                 limit="none",
                 remedy="Fix them, or waive each with a reason and an expiry date.",
             ),
             results=over,
         )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _incomplete(allowed: AllowIncomplete, head: Audit, comparison: Comparison | None) -> Iterator[_Block]:
@@ -218,7 +222,7 @@ def _incomplete(allowed: AllowIncomplete, head: Audit, comparison: Comparison | 
         yield _Block(
             reason=Reason(
                 rule="allow_incomplete",
-                number=f"{len(failures)} not scanned",
+                number=f"{_count(len(failures), 'item')} not scanned",
                 limit="none"
                 if comparison is None or allowed is AllowIncomplete.NONE
                 else "none that is new or touched",

@@ -1,14 +1,16 @@
 """Findings as annotations of a workflow run: commands that GitHub's runner reads from the log, and nothing else.
 
 The runner shows the first ten of each level in a step (actions/runner, ``ExecutionContext.cs``): what was not scanned
-and what is new come first, and a last notice says how many are left.
+comes first, then what is new. With a base only what is new is annotated, and only on lines that the change touches:
+a reviewer cannot act on the rest there. A last notice counts what is not shown and says where it stands.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from model.audit import Audit, Result, ResultStatus
 from model.comparison import Comparison
@@ -17,13 +19,16 @@ from model.resource import Failure, Precision
 from model.verdict import Verdict
 from reporting.numbers import count
 from reporting.rows import Row, rows_of
-from reporting.text import Annotation, Terminal, annotation, terminal
+from reporting.text import MESSAGE_LIMIT, Annotation, Terminal, annotation, terminal
 from reporting.verdict_line import verdict_line
 
-MOST = 10
-"""Annotations of one level that the runner shows of a step."""
+MOST: Mapping[str, int] = {"error": 10, "warning": 7, "notice": 9}
+"""Annotations of a level: the runner shows ten of a step. The rest is for the last notice, and for warnings about what
+could not be published, which follow in the same step."""
 MOST_FAILURES = 4
 """So that findings keep their places."""
+LONGEST_WORD = 30
+"""Characters of the word about what does not fit in a message."""
 TITLE = "hardening-gate"
 LEVELS: Mapping[Severity, str] = {
     Severity.CRITICAL: "error",
@@ -34,33 +39,90 @@ LEVELS: Mapping[Severity, str] = {
 }
 
 
+Lines: TypeAlias = Mapping[str, Sequence[tuple[int, int]]]
+"""First and last line of each run that a change adds or alters, from 1 on, by path of head."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """An annotation that waits for its place."""
+class _Sorted:
+    """Failed results of head, by where people look for them."""
 
-    level: str
-    text: Annotation
-    findings: int
+    shown: tuple[Result, ...]
+    """Those that may become an annotation."""
+    prefix: str
+    """Of their titles."""
+    elsewhere: int = 0
+    """New ones on lines that the change does not touch."""
+    unchanged: int = 0
 
 
-def render(head: Audit, comparison: Comparison | None, verdict: Verdict, controls: Mapping[str, Control]) -> str:
-    """One command a line; the first one is the verdict."""
+def render(
+    head: Audit,
+    comparison: Comparison | None,
+    verdict: Verdict,
+    controls: Mapping[str, Control],
+    changed: Lines | None = None,
+) -> str:
+    """One command a line; the first one is the verdict.
+
+    ``changed``: the lines that the change touches; None where nobody knows, and then all that is new is annotated.
+    """
     level = "error" if verdict.exit_code else "notice"
     lines = [annotation(level, {"title": TITLE}, _verdict(head, comparison, verdict))]
     shown = Counter([level])
-    for failure in head.failures[:MOST_FAILURES]:
+    for failure in head.unscanned[:MOST_FAILURES]:
         lines.append(_failure(failure))
         shown["error"] += 1
+    found = _sorted(head, comparison, changed)
     left = 0
-    for told in _findings(head, comparison, controls):
-        room = MOST - 1 if told.level == "notice" else MOST
-        if shown[told.level] < room:
-            shown[told.level] += 1
-            lines.append(told.text)
+    for rows in _by_line(rows_of(found.shown, head)):
+        level = LEVELS[rows[0].shown.severity]
+        if shown[level] < MOST[level]:
+            shown[level] += 1
+            lines.append(_findings(rows, controls, found.prefix))
         else:
-            left += told.findings
-    lines += _rest(left, max(0, len(head.failures) - MOST_FAILURES))
+            left += sum(len(row.results) for row in rows)
+    lines += _rest(found, left, max(0, len(head.unscanned) - MOST_FAILURES))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _sorted(head: Audit, comparison: Comparison | None, changed: Lines | None) -> _Sorted:
+    if comparison is None:
+        return _Sorted(shown=tuple(each for each in head.results if each.status is ResultStatus.FAILED), prefix="")
+    visible, unwaived = comparison.newly_visible, comparison.unwaived
+    new = (*comparison.introduced, *unwaived, *_touched(comparison))
+    shown = new if changed is None else tuple(each for each in new if _is_on(changed, each))
+    return _Sorted(
+        shown=shown,
+        prefix="New: ",
+        elsewhere=len(comparison.introduced) + len(unwaived) + len(visible) - len(shown),
+        unchanged=len(comparison.persisting) - len(unwaived),
+    )
+
+
+def _touched(comparison: Comparison) -> Iterator[Result]:
+    """What base could not show, where the change touched it: it counts as new (docs/usage.md, "The gate")."""
+    altered = frozenset(comparison.changed_resources)
+    rows = (each for each in comparison.newly_visible if each.resource in altered)
+    return (each for each in rows if each.fingerprint not in comparison.untouched)
+
+
+def _is_on(changed: Lines, result: Result) -> bool:
+    """Whether a change touches the line; of what is absent, or known less exactly, the file."""
+    place = result.location
+    if place.precision is not Precision.EXACT:
+        return place.path in changed
+    return any(first <= place.line <= last for first, last in changed.get(place.path, ()))
+
+
+def _by_line(rows: Iterable[Row]) -> Collection[Sequence[Row]]:
+    """What has the same level and stands on the same line: a reader wants one box there, and there are few."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        place = row.shown.location
+        line = None if place.precision is Precision.FILE else place.line
+        groups.setdefault((LEVELS[row.shown.severity], place.path, line), []).append(row)
+    return groups.values()
 
 
 def _verdict(head: Audit, comparison: Comparison | None, verdict: Verdict) -> Terminal:
@@ -81,41 +143,53 @@ def _failure(failure: Failure) -> Annotation:
     )
 
 
-def _findings(head: Audit, comparison: Comparison | None, controls: Mapping[str, Control]) -> Iterator[_Told]:
-    """New ones first, then all others; each list worst first."""
-    if comparison is None:
-        failed = [result for result in head.results if result.status is ResultStatus.FAILED]
-        lists = [(failed, "")]
-    else:
-        new: tuple[Result, ...] = (*comparison.introduced, *comparison.newly_visible)
-        lists = [(list(new), "New: "), (list(comparison.persisting), "Unchanged: ")]
-    for results, prefix in lists:
-        for row in rows_of(results, head):
-            control = controls[row.shown.control]
-            yield _Told(
-                level=LEVELS[row.shown.severity], text=_finding(row, control, prefix), findings=len(row.results)
-            )
-
-
-def _finding(row: Row, control: Control, prefix: str) -> Annotation:
-    result = row.shown
+def _findings(rows: Sequence[Row], controls: Mapping[str, Control], prefix: str) -> Annotation:
+    """One annotation, headed by the worst."""
+    worst, *others = rows
+    result = worst.shown
     place: dict[str, object] = {"file": result.location.path}
     if result.location.precision is not Precision.FILE:
         place |= {"line": result.location.line, "col": result.location.column}
+    title = f"{prefix}{_title(worst, controls)}" + (f" and {len(others)} more" if others else "")
+    parts = [_told(worst, controls)]
+    parts += [terminal("{}\n{}", _title(each, controls), _told(each, controls)) for each in others]
+    return annotation(LEVELS[result.severity], {**place, "title": title}, _fitting(parts))
+
+
+def _title(row: Row, controls: Mapping[str, Control]) -> Terminal:
+    control = controls[row.shown.control]
+    return terminal("{} ({}, {})", control.title, row.shown.severity, control.id)
+
+
+def _told(row: Row, controls: Mapping[str, Control]) -> Terminal:
+    result = row.shown
     container = terminal(" container {}", result.container) if result.container else Terminal("")
     where = terminal(" in {}", ", ".join(row.environments)) if row.environments else Terminal("")
-    message = terminal("{}{}{}: {}\nFix: {}", row.name, container, where, result.message, control.remedy)
-    title = f"{prefix}{control.title} ({result.severity}, {control.id})"
-    return annotation(LEVELS[result.severity], {**place, "title": title}, message)
+    remedy = controls[result.control].remedy
+    return terminal("{}{}{}: {}\nFix: {}", row.name, container, where, result.message, remedy)
 
 
-def _rest(findings: int, failures: int) -> Iterator[Annotation]:
-    if not findings and not failures:
-        return
-    words = " and ".join(
-        (
-            *([count(findings, "more finding")] if findings else []),
-            *([f"{count(failures, 'more item')} not scanned"] if failures else []),
-        )
+def _fitting(parts: Sequence[Terminal]) -> Terminal:
+    """As many as fit, whole, and how many there are besides."""
+    kept, left = parts[0], len(parts) - 1
+    for part in parts[1:]:
+        if len(kept) + len(part) + LONGEST_WORD > MESSAGE_LIMIT:
+            break
+        kept, left = Terminal(f"{kept}\n\n{part}"), left - 1
+    return Terminal(f"{kept}\n\n… and {left} more") if left else kept
+
+
+def _rest(found: _Sorted, findings: int, failures: int) -> Iterator[Annotation]:
+    """How much is not shown here, and where it is."""
+    words = (
+        *([count(findings, "more finding")] if findings else []),
+        *([f"{count(found.elsewhere, 'new finding')} away from the changed lines"] if found.elsewhere else []),
+        *([f"{count(found.unchanged, 'unchanged finding')}"] if found.unchanged else []),
+        *([f"{count(failures, 'more item')} not scanned"] if failures else []),
     )
-    yield annotation("notice", {"title": TITLE}, terminal("{}: see audit.json or report.md of this run", words))
+    if words:
+        yield annotation(
+            "notice",
+            {"title": TITLE},
+            terminal("Not shown here: {}. See the summary of this run, or audit.json.", ", ".join(words)),
+        )

@@ -32,7 +32,7 @@ def render(head: Audit, controls: Mapping[str, Control]) -> str:
     names = head.names
     failed = (result for result in head.results if result.status is ResultStatus.FAILED)
     entries = [
-        *_failures(head.failures),
+        *_failures(head.unscanned),
         *(_result(result, controls[result.control], names[result.resource]) for result in failed),
     ]
     return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"

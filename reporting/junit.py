@@ -26,7 +26,7 @@ def render(head: Audit, controls: Mapping[str, Control]) -> str:
     for result in head.results:
         results[resources[result.resource].source].append(result)
     failures: dict[str, list[Failure]] = {}
-    for failure in head.failures:
+    for failure in head.unscanned:
         known = failure.source if failure.source in results else ELSEWHERE
         failures.setdefault(known or ELSEWHERE, []).append(failure)
     for source in head.sources:

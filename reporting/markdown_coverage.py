@@ -9,13 +9,16 @@ from model.audit import ALL_OF_PODS, Audit, Result, ResultStatus
 from model.control import Control
 from model.finding import ScanStatus
 from model.policy import Waiver
-from model.resource import Failure
-from reporting.markdown_findings import BREAK, EVERYTHING, Detail, place, said
+from model.resource import Failure, Precision, Stage
+from reporting.links import Place
+from reporting.markdown_findings import EVERYTHING, Detail, said, where
 from reporting.numbers import count, severities
-from reporting.text_markdown import Markdown, code, joined, markdown, row
+from reporting.text_markdown import Markdown, code, joined, markdown
 
 SENTENCE = 500
 """Characters of what a tool says about its failure."""
+OWN_CHECKS = "native"
+"""The scanner whose name says nothing to those who have not read the documentation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,33 +28,47 @@ class CoverageReport:
     head: Audit
     controls: Mapping[str, Control]
     detail: Detail
+    place: Place | None = None
+    """Where the files of head are shown."""
 
     def not_scanned(self) -> Iterator[Markdown]:
-        """Failures; those that share reason and remedy stand in one row."""
-        if not self.head.failures:
+        """What nobody has looked at; failures that share reason and remedy are one item."""
+        failures = self.head.unscanned
+        if not failures:
             return
-        yield Markdown(f"#### Not scanned: {count(len(self.head.failures), 'item')}")
+        yield Markdown(f"#### Not scanned: {count(len(failures), 'item')}")
         yield Markdown("")
-        yield Markdown("| What | Why | What to do |")
-        yield Markdown("|---|---|---|")
-        groups = _alike(self.head.failures)
+        yield Markdown("What follows does not count as passed: nobody has looked at it.")
+        yield Markdown("")
+        groups = _alike(failures)
         for (scanner, reason, remedy), members in groups[: self.detail.rows]:
-            who = markdown(" by {}", scanner) if scanner else Markdown("")
-            what = markdown("{}{}", self._paths(members), who)
-            yield row(what, code(reason, SENTENCE), code(remedy, SENTENCE))
-        left = groups[self.detail.rows :]
+            who = markdown(", by {}", scanner) if scanner else Markdown("")
+            yield markdown("- {}{}: {}", self._paths(members), who, code(reason, SENTENCE))
+            yield markdown("  - **Next:** {}", code(remedy, SENTENCE))
+        left = sum(len(members) for _, members in groups[self.detail.rows :])
         if left:
             yield Markdown("")
-            yield Markdown(f"… and {count(sum(len(members) for _, members in left), 'more item')}: see {EVERYTHING}.")
+            yield Markdown(f"… and {count(left, 'more item')}: see {self.detail.elsewhere}.")
+
+    def not_published(self) -> Iterator[Markdown]:
+        """What GitHub did not take: the verdict is the same, but somebody may look for it in vain."""
+        failures = tuple(failure for failure in self.head.failures if failure.stage is Stage.PUBLISH)
+        if not failures:
+            return
+        yield Markdown(f"#### Not published: {len(failures):,}")
+        yield Markdown("")
+        for failure in failures[: self.detail.rows]:
+            yield markdown("- {}", code(failure.reason, SENTENCE))
+            yield markdown("  - **Next:** {}", code(failure.remedy, SENTENCE))
+        yield from self.detail.more(len(failures), "item")
 
     def _paths(self, members: Sequence[Failure]) -> Markdown:
-        shown = [place(failure.path, failure.line) for failure in members[: self.detail.places]]
-        if len(members) > len(shown):
-            shown.append(Markdown(f"… and {len(members) - len(shown):,} more"))
-        return joined(shown, BREAK)
+        shown = [where(failure.path, failure.line, self.place) for failure in members[: self.detail.places]]
+        left = len(members) - len(shown)
+        return joined([*shown, *([Markdown(f"and {left:,} more")] if left else [])], ", ")
 
     def not_judged(self) -> Iterator[Markdown]:
-        """Objects whose pods nobody could look at."""
+        """Objects whose pods nobody could look at: they are not in the score."""
         rows = [each for each in self.head.coverage.not_judged if each.control == ALL_OF_PODS]
         if not rows:
             return
@@ -60,7 +77,7 @@ class CoverageReport:
         names = self.head.names
         for each in rows[: self.detail.rows]:
             yield markdown("- {}: {}", names.get(each.resource, each.resource), each.reason)
-        yield from self._more(len(rows), "object")
+        yield from self.detail.more(len(rows), "object")
 
     def waivers_to_mend(self) -> Iterator[Markdown]:
         """Expired ones and those without use."""
@@ -72,76 +89,71 @@ class CoverageReport:
         yield Markdown(f"#### Waivers to mend: {len(lines)}")
         yield Markdown("")
         yield from lines[: self.detail.rows]
-        yield from self._more(len(lines), "waiver")
+        yield from self.detail.more(len(lines), "waiver")
 
     def waived(self) -> tuple[Markdown, tuple[Markdown, ...]]:
-        """A summary, and a table of accepted risks; both empty without any."""
+        """A summary, and a list of accepted risks; both empty without any."""
         results = [result for result in self.head.results if result.status is ResultStatus.WAIVED]
         if not results:
             return Markdown(""), ()
         names = self.head.names
-        lines = (
-            Markdown("| Finding | Where | Reason | Owner | Last day |"),
-            Markdown("|---|---|---|---|---|"),
-            *(self._accepted(result, names) for result in results[: self.detail.rows]),
-            *self._more(len(results), "finding"),
+        shown = [line for result in results[: self.detail.rows] for line in self._accepted(result, names)]
+        return markdown(f"Accepted by a waiver: {severities(results)}"), (
+            *shown,
+            *self.detail.more(len(results), "finding"),
         )
-        return markdown(f"Waived: {severities(results)}"), lines
 
-    def _accepted(self, result: Result, names: Mapping[str, str]) -> Markdown:
-        control = self.controls[result.control]
-        where = [place(result.location.path, result.location.line), code(names[result.resource])]
-        waiver = result.waiver
-        last_day = str(waiver.expires) if waiver and waiver.expires else "none"
-        return row(
-            markdown("{}<br>{}", said(control, control.title), control.id),
-            joined(where, BREAK),
-            code(waiver.reason if waiver else ""),
-            code(waiver.owner if waiver else ""),
-            markdown(last_day),
-        )
+    def _accepted(self, result: Result, names: Mapping[str, str]) -> Iterator[Markdown]:
+        control, waiver = self.controls[result.control], result.waiver
+        severity = result.severity.capitalize()
+        yield markdown(f"- **{severity}: {{}}** {{}}", said(control, control.title), control.id)
+        place = result.location
+        line = None if place.precision is Precision.FILE else place.line
+        yield markdown("  - {} {}", where(place.path, line, self.place), names[result.resource])
+        if waiver:
+            until = f"until {waiver.expires}" if waiver.expires else "for ever"
+            yield markdown("  - {}, says {}, " + until, waiver.reason, waiver.owner)
 
     def looked_at(self) -> Iterator[Markdown]:
         """What the verdict is about."""
         coverage = self.head.coverage
         yield markdown(
-            f"Looked at {count(coverage.resources, 'object')} in {count(coverage.files, 'file')} from"
-            f" {count(len(self.head.sources), 'source')}, for Kubernetes {{}}, by hardening-gate {{}} with {{}}.",
-            self.head.kube_version,
+            f"hardening-gate {{}} looked at {count(coverage.resources, 'object')} in {count(coverage.files, 'file')}"
+            f" from {count(len(self.head.sources), 'source')}, for Kubernetes {{}}, with {{}}.",
             self.head.tool_version,
+            self.head.kube_version,
             joined(self._scanners(), ", "),
         )
         apart = sum(each.control != ALL_OF_PODS for each in coverage.not_judged)
         if apart:
-            yield Markdown(f"Nobody could judge {count(apart, 'control')} where they apply: see {EVERYTHING}.")
+            yield Markdown(
+                f"{count(apart, 'check')} that would apply could not be made, and count neither way: see {EVERYTHING}."
+            )
 
     def _scanners(self) -> Iterator[Markdown]:
         for scanner in self.head.scanners:
+            own = " (its own checks)" if scanner.name == OWN_CHECKS else ""
             status = "" if scanner.status is ScanStatus.OK else f" ({scanner.status})"
-            yield markdown("{}" + status, f"{scanner.name} {scanner.version}".strip())
+            yield markdown("{}" + own + status, f"{scanner.name} {scanner.version}".strip())
 
     def left_out(self) -> Iterator[Markdown]:
         """Paths that the configuration excludes."""
         excluded = self.head.coverage.excluded
         if not excluded:
             return
-        yield Markdown(f"Left out by the configuration: {count(len(excluded), 'path')}.")
+        yield Markdown(f"Not looked at, because the configuration leaves it out: {count(len(excluded), 'path')}.")
         yield Markdown("")
         for each in excluded[: self.detail.rows]:
-            yield markdown("- {}, pattern {}", place(each.path), each.pattern)
-        yield from self._more(len(excluded), "path")
+            yield markdown("- {}, by the pattern {}", where(each.path), each.pattern)
+        yield from self.detail.more(len(excluded), "path")
 
     def notes(self) -> tuple[Markdown, tuple[Markdown, ...]]:
         """A summary, and what is worth a look; both empty without any."""
         notes = self.head.coverage.notes
-        lines = (markdown("- {}: {}", place(note.path, note.line), note.reason) for note in notes[: self.detail.rows])
+        shown = notes[: self.detail.rows]
+        lines = (markdown("- {}: {}", where(note.path, note.line, self.place), note.reason) for note in shown)
         summary = f"Worth a look: {count(len(notes), 'note')}" if notes else ""
-        return Markdown(summary), (*lines, *self._more(len(notes), "note"))
-
-    def _more(self, number: int, noun: str) -> Iterator[Markdown]:
-        if number > self.detail.rows:
-            yield Markdown("")
-            yield Markdown(f"… and {count(number - self.detail.rows, f'more {noun}')}: see {EVERYTHING}.")
+        return Markdown(summary), (*lines, *self.detail.more(len(notes), "note"))
 
 
 def _alike(failures: Iterable[Failure]) -> list[tuple[tuple[str, str, str], list[Failure]]]:

@@ -11,8 +11,9 @@ from model.comparison import Comparison, Part
 from model.control import WEIGHTS, Control
 from model.resource import Source, SourceKind
 from reporting.difference import pieces_of
-from reporting.markdown_findings import EVERYTHING, Detail, place, said
-from reporting.numbers import count, percent
+from reporting.links import Place
+from reporting.markdown_findings import Detail, said, where
+from reporting.numbers import percent
 from reporting.tally import by_control, by_source
 from reporting.text_markdown import Markdown, joined, markdown, row
 
@@ -21,8 +22,6 @@ KINDS: Mapping[SourceKind, str] = {
     SourceKind.KUSTOMIZE: "kustomization",
     SourceKind.MANIFESTS: "manifests in",
 }
-
-
 MANY = 5
 """Findings that come and go at the same time."""
 
@@ -35,32 +34,59 @@ class ScoreReport:
     comparison: Comparison | None
     controls: Mapping[str, Control]
     detail: Detail
+    place: Place | None = None
+    """Where the files of head are shown."""
 
     def numbers(self) -> Iterator[Markdown]:
-        """What the difference is made of, for somebody who sees it for the first time."""
+        """What somebody has to know about the difference who sees it for the first time."""
         comparison = self.comparison
         if comparison is None:
             return
         before, after = comparison.base_comparable, comparison.head_comparable
         if (comparison.base.score, self.head.score) != (before, after):
             yield Markdown(
-                f"The whole of base scores {percent(comparison.base.score)}, the whole of head"
+                "The difference is that of what could be judged both before and after. Everything that could be judged"
+                f" scored {percent(comparison.base.score)} before, and scores {percent(self.head.score)} now."
+            )
+        if comparison.patch.possible:
+            yield Markdown(
+                f"The objects that this change adds or alters score {percent(comparison.patch)}, all together"
                 f" {percent(self.head.score)}."
             )
-        pieces = tuple(pieces_of(comparison))
-        if pieces:
-            yield Markdown(f"The difference is made of: {', '.join(pieces)}.")
-        if _lost_good(comparison):
-            yield Markdown("(A score is a share: removing what scored well lowers it.)")
         if len(comparison.introduced) == len(comparison.resolved) >= MANY:
             yield Markdown(
                 "As many findings vanished as came: something may have been renamed or moved, and nothing proves it."
             )
-        if comparison.patch.possible:
-            yield Markdown(
-                f"The objects that the change adds or alters score {percent(comparison.patch)} by themselves, all of"
-                f" head {percent(self.head.score)}."
-            )
+
+    def explained(self) -> tuple[Markdown, tuple[Markdown, ...]]:
+        """A summary, and how the score comes about: parts of the difference, controls and sources."""
+        blocks = [
+            block for block in map(tuple, (self._scale(), self._parts(), self._controls(), self._sources())) if block
+        ]
+        lines = [line for block in blocks for line in (Markdown(""), *block)]
+        changed = "what changed it, " if self.comparison else ""
+        return Markdown(f"The score: {changed}by control and by source"), tuple(lines[1:])
+
+    def _scale(self) -> Iterator[Markdown]:
+        weights = ", ".join(f"{severity} {weight}" for severity, weight in WEIGHTS.items())
+        score = self.head.score
+        yield Markdown(
+            f"The score is {score.earned:,} of {score.possible:,}, in percent: each control weighs ({weights}) on each"
+            " object, pod or container that it is about, and a failed one loses its weight."
+        )
+
+    def _parts(self) -> Iterator[Markdown]:
+        """The sum of these is the difference."""
+        pieces = tuple(pieces_of(self.comparison)) if self.comparison else ()
+        if not pieces:
+            return
+        yield Markdown("| What changed the score | Points |")
+        yield Markdown("|---|--:|")
+        for what, difference in pieces:
+            yield row(Markdown(what), Markdown(difference))
+        if self.comparison and _lost_good(self.comparison):
+            yield Markdown("")
+            yield Markdown("A score is a share: removing what scored well lowers it.")
 
     def objects(self) -> tuple[Markdown, tuple[Markdown, ...]]:
         """A summary, and a list of the objects that the change adds, removes and alters; both empty without any."""
@@ -77,34 +103,35 @@ class ScoreReport:
         words = ", ".join(f"{len(found):,} {what}" for what, found in kinds if found)
         if not words:
             return Markdown(""), ()
-        told = Counter(_object(what, each) for what, found in kinds for each in found)
+        told = Counter(self._object(what, each) for what, found in kinds for each in found)
         lines = [line if number == 1 else Markdown(f"{line}, {number:,} times") for line, number in told.items()]
-        return Markdown(f"Objects: {words}"), (*lines[: self.detail.rows], *self._more(len(lines), "object"))
+        return Markdown(f"Objects: {words}"), (*lines[: self.detail.rows], *self.detail.more(len(lines), "object"))
 
-    def by_control(self) -> Iterator[Markdown]:
-        """What each control costs, on both sides where there are two."""
+    def _object(self, what: str, resource: AuditedResource) -> Markdown:
+        place = self.place.at_base if self.place and what == "removed" else self.place
+        return markdown(f"- {what}: {{}} in {{}}", str(resource.ref), where(resource.location.path, None, place))
+
+    def _controls(self) -> Iterator[Markdown]:
+        """What each control loses, on both sides where there are two."""
         comparison = self.comparison
-        deltas = [(each.control, each.before, each.after) for each in comparison.by_control] if comparison else []
-        rows = deltas or [(control, 0, lost) for control, lost in by_control(self.head)]
+        rows = (
+            [(each.control, each.before, each.after) for each in comparison.by_control]
+            if comparison
+            else [(control, 0, lost) for control, lost in by_control(self.head)]
+        )
         if not rows:
             return
-        weights = ", ".join(f"{severity} {weight}" for severity, weight in WEIGHTS.items())
-        yield Markdown(
-            f"The score is {self.head.score.earned:,} of {self.head.score.possible:,} points: each control is worth its"
-            f" weight on each object, pod or container that it is about ({weights}). Points lost:"
-        )
-        yield Markdown("")
-        yield Markdown("| Control | Base | Head | Change |" if comparison else "| Control | Points |")
-        yield Markdown("|---|---|---|---|" if comparison else "|---|---|")
+        yield Markdown("| Control | Lost before | Lost now | |" if comparison else "| Control | Lost |")
+        yield Markdown("|---|--:|--:|--:|" if comparison else "|---|--:|")
         for id_, before, after in rows[: self.detail.rows]:
             control = self.controls[id_]
             title = markdown("{} {}", said(control, control.title), control.id)
             change = f"{after - before:+,}" if after != before else ""
             numbers = (f"{before:,}", f"{after:,}", change) if comparison else (f"{after:,}",)
             yield row(title, *map(Markdown, numbers))
-        yield from self._more(len(rows), "control")
+        yield from self.detail.more(len(rows), "control")
 
-    def by_source(self) -> Iterator[Markdown]:
+    def _sources(self) -> Iterator[Markdown]:
         """What each source scores, on both sides where there are two."""
         rows: list[tuple[Markdown, tuple[Markdown, ...]]]
         if self.comparison is None:
@@ -116,24 +143,15 @@ class ScoreReport:
             ]
         if not rows:
             return
-        yield Markdown("| Source | Base | Head |" if self.comparison else "| Source | Score |")
-        yield Markdown("|---|---|---|" if self.comparison else "|---|---|")
+        yield Markdown("| Source | Score before | Score now |" if self.comparison else "| Source | Score |")
+        yield Markdown("|---|--:|--:|" if self.comparison else "|---|--:|")
         for name, scores in rows[: self.detail.rows]:
             yield row(name, *scores)
-        yield from self._more(len(rows), "source")
-
-    def _more(self, number: int, noun: str) -> Iterator[Markdown]:
-        if number > self.detail.rows:
-            yield Markdown("")
-            yield Markdown(f"… and {count(number - self.detail.rows, f'more {noun}')}: see {EVERYTHING}.")
+        yield from self.detail.more(len(rows), "source")
 
 
 def _lost_good(comparison: Comparison) -> bool:
     return sum(share.points for share in comparison.shares if share.part is Part.REMOVED) < 0
-
-
-def _object(what: str, resource: AuditedResource) -> Markdown:
-    return markdown(f"- {what}: {{}} in {{}}", str(resource.ref), place(resource.location.path))
 
 
 def _sources(base: Source | None, head: Source | None) -> Markdown:
@@ -146,7 +164,7 @@ def _sources(base: Source | None, head: Source | None) -> Markdown:
 
 
 def _source(source: Source) -> Markdown:
-    kind = markdown(f"{KINDS[source.kind]} {{}}", place(source.path))
+    kind = markdown(f"{KINDS[source.kind]} {{}}", where(source.path))
     return markdown("{} in {}", kind, source.environment) if source.environment else kind
 
 

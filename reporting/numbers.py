@@ -58,5 +58,5 @@ def points(difference: Fraction) -> str:
 def severities(results: Iterable[Result]) -> str:
     """``7 (1 critical, 2 high, 4 low)``."""
     counts = Counter(result.severity for result in results)
-    words = ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
+    words = ", ".join(f"{counts[severity]:,} {severity}" for severity in Severity if counts[severity])
     return f"{sum(counts.values()):,} ({words})" if counts else "0"

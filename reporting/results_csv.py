@@ -49,7 +49,7 @@ def render(head: Audit, comparison: Comparison | None, controls: Mapping[str, Co
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
-    for failure in head.failures:
+    for failure in head.unscanned:
         writer.writerow({name: csv_cell(value) for name, value in _failure(failure, sources).items()})
     for result in head.results:
         resource = resources[result.resource]

@@ -1,14 +1,15 @@
 """An audit as SARIF 2.1.0 for code scanning: one run, rules with help, our own fingerprints.
 
 Limits and field rules are GitHub's (docs.github.com, "SARIF support for code scanning"): 5,000 results are kept, the
-worst first; what was not scanned stands among the tool's notifications.
+worst first; what was not scanned stands among the tool's notifications. Waived results are left out and counted: GitHub
+does not read ``suppressions`` (github/codeql-action#1230), and would show what was accepted as open.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -16,39 +17,24 @@ import attr
 import sarif_om as sarif
 
 from model.audit import Audit, Result, ResultStatus
-from model.control import Control, Severity
-from model.resource import Failure
+from model.control import RANKS, Control
+from model.resource import Failure, Precision
 from reporting.audit_json import TOOL
+from reporting.sarif_rules import LEVELS, rule
 from reporting.text import SarifText, json_text, sarif_text
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 MOST_RESULTS = 5000
-MOST_TAGS = 10
-
-LEVELS: Mapping[Severity, str] = {
-    Severity.CRITICAL: "error",
-    Severity.HIGH: "error",
-    Severity.MEDIUM: "warning",
-    Severity.LOW: "note",
-    Severity.INFO: "note",
-}
-SECURITY_SEVERITIES: Mapping[Severity, str] = {
-    Severity.CRITICAL: "9.5",
-    Severity.HIGH: "8.0",
-    Severity.MEDIUM: "5.5",
-    Severity.LOW: "2.0",
-    Severity.INFO: "0.5",
-}
-"""Strings above 0.0, in the middle of the band that GitHub shows under the same word."""
 
 
 def render(audit: Audit, controls: Mapping[str, Control], category: str = TOOL) -> str:
     """The SARIF text. ``category`` keeps several jobs apart; code scanning reads it up to the last slash."""
-    shown = [result for result in audit.results if result.status is not ResultStatus.PASSED][:MOST_RESULTS]
+    failed = [result for result in audit.results if result.status is ResultStatus.FAILED]
+    shown = sorted(failed, key=lambda result: RANKS[result.severity])[:MOST_RESULTS]
     rules = sorted({result.control for result in shown})
     names = audit.names
     run = sarif.Run(
-        tool=sarif.Tool(driver=_driver(audit, [controls[rule] for rule in rules])),
+        tool=sarif.Tool(driver=_driver(audit, [controls[each] for each in rules])),
         automation_details=sarif.RunAutomationDetails(id=f"{category}/"),
         column_kind="unicodeCodePoints",
         invocations=[_invocation(audit, shown)],
@@ -66,39 +52,27 @@ def _driver(audit: Audit, controls: Iterable[Control]) -> sarif.ToolComponent:
         name=TOOL,
         version=audit.tool_version,
         semantic_version=audit.tool_version,
-        rules=[_rule(control) for control in controls],
-    )
-
-
-def _rule(control: Control) -> sarif.ReportingDescriptor:
-    references = [f"{framework}: {', '.join(ids)}" for framework, ids in sorted(control.compliance.items())]
-    text = sarif_text("{}\n\nWhat to do: {}", control.why, control.remedy)
-    if references:
-        text = SarifText(f"{text}\n\n{sarif_text('References: {}', '; '.join(references))}")
-    return sarif.ReportingDescriptor(
-        id=control.id,
-        name="".join(word.capitalize() for word in re.split(r"[^A-Za-z0-9]+", control.id)),
-        short_description=sarif.MultiformatMessageString(text=sarif_text("{}", control.title)),
-        full_description=sarif.MultiformatMessageString(text=sarif_text("{}", control.why)),
-        help=sarif.MultiformatMessageString(text=text),
-        default_configuration=sarif.ReportingConfiguration(level=LEVELS[control.severity]),
-        properties={
-            "security-severity": SECURITY_SEVERITIES[control.severity],
-            "precision": "high",
-            "tags": ["security", "kubernetes", control.category, *sorted(control.compliance)][:MOST_TAGS],
-        },
+        rules=[rule(control) for control in controls],
     )
 
 
 def _invocation(audit: Audit, shown: Sequence[Result]) -> sarif.Invocation:
-    notifications = [_notification(failure) for failure in audit.failures]
-    left_out = sum(result.status is not ResultStatus.PASSED for result in audit.results) - len(shown)
-    if left_out:
-        text = sarif_text("{} results of lower severity are left out: code scanning keeps {}.", left_out, MOST_RESULTS)
-        notifications.append(sarif.Notification(message=sarif.Message(text=text), level="warning"))
+    notifications = [*map(_notification, audit.unscanned), *_remarks(audit, shown)]
     return sarif.Invocation(
         execution_successful=not audit.unscanned, tool_execution_notifications=notifications or None
     )
+
+
+def _remarks(audit: Audit, shown: Sequence[Result]) -> Iterator[sarif.Notification]:
+    """What of the results does not stand in this file, and why."""
+    counts = Counter(result.status for result in audit.results)
+    cut, waived = counts[ResultStatus.FAILED] - len(shown), counts[ResultStatus.WAIVED]
+    if cut:
+        text = sarif_text("{} results of lower severity are left out: code scanning keeps {}.", cut, MOST_RESULTS)
+        yield sarif.Notification(message=sarif.Message(text=text), level="warning")
+    if waived:
+        text = sarif_text("Findings that waivers accept are left out: {}. They stand in audit.json.", waived)
+        yield sarif.Notification(message=sarif.Message(text=text), level="note")
 
 
 def _notification(failure: Failure) -> sarif.Notification:
@@ -120,7 +94,6 @@ def _result(result: Result, rule_index: int, control: Control, name: str) -> sar
         message=sarif.Message(text=_message(result, control, name)),
         locations=[_place(location.path, location.line, location.column, len(leaf))],
         partial_fingerprints={"primaryLocationLineHash": f"{result.fingerprint}:1"},
-        suppressions=_suppressions(result),
         properties={
             "scanners": sorted({witness.scanner for witness in result.witnesses if witness.verdict == "failed"}),
             "resource": result.resource,
@@ -130,15 +103,11 @@ def _result(result: Result, rule_index: int, control: Control, name: str) -> sar
 
 
 def _message(result: Result, control: Control, name: str) -> SarifText:
+    """What is wrong where, which is all that GitHub shows where it has little room; then what to do."""
     container = f", container {result.container}" if result.container else ""
-    return sarif_text("{}{}: {}", name, container, result.message or control.title)
-
-
-def _suppressions(result: Result) -> list[sarif.Suppression] | None:
-    if result.waiver is None:
-        return None
-    text = sarif_text("{} ({})", result.waiver.reason, result.waiver.owner)
-    return [sarif.Suppression(kind="external", justification=text)]
+    line = " (the line is not known)" if result.location.precision is Precision.FILE else ""
+    what = result.message or control.title or control.id
+    return sarif_text("{}{}: {}{}.\nFix: {}", name, container, what.removesuffix("."), line, control.remedy)
 
 
 def _place(path: str, line: int, column: int, width: int) -> sarif.Location:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from model.audit import ALL_OF_PODS, Audit, Result, ResultStatus
 from model.comparison import Comparison
 from model.control import Control, Severity
-from model.resource import Failure
+from model.resource import Failure, Stage
 from model.verdict import Verdict, VerdictWord
 from reporting.difference import pieces_of
 from reporting.numbers import count, percent, severities
@@ -51,10 +51,11 @@ class Table:
             *self._verdict(head, comparison, verdict),
             *(self._policy(comparison) if comparison else ()),
             *(self._difference(comparison) if comparison else self._findings(head)),
-            *self._failures(head.failures),
+            *self._failures("Not scanned", head.unscanned),
             *self._not_judged(head),
             *self._waivers(head),
             *self._coverage(head),
+            *self._failures("Not published", [each for each in head.failures if each.stage is Stage.PUBLISH]),
             *(terminal("{}.", remark) for remark in verdict.remarks),
         )
         return "".join(f"{line(row).rstrip()}\n" for row in lines)
@@ -65,8 +66,9 @@ class Table:
         numbers = _scores(comparison) if comparison else _score(head)
         yield terminal("{}  {}{}", word, numbers, _never_scanned(head, verdict))
         if verdict.emergency:
-            who = verdict.emergency.set_by or "somebody whom the event does not name"
-            yield terminal("  The label {}, set by {}, lets it pass. Without it:", verdict.emergency.label, who)
+            label, who, team = verdict.emergency.label, verdict.emergency.set_by, verdict.emergency.team
+            of = terminal(" of the team {}", team) if team else Terminal("")
+            yield terminal("  The label {}, set by {}{}, lets it pass. Without it:", label, who, of)
         for reason in verdict.reasons:
             yield terminal("  {}: {} (limit: {}). {}", reason.rule, reason.number, reason.limit, reason.remedy)
 
@@ -86,14 +88,16 @@ class Table:
 
     def _difference(self, comparison: Comparison) -> Iterator[Terminal]:
         base, head = comparison.base, comparison.head
-        pieces = ", ".join(pieces_of(comparison))
+        pieces = ", ".join(f"{what} {difference}" for what, difference in pieces_of(comparison))
         if pieces:
             yield terminal("  made of: {}", pieces)
         yield from self._groups("New", comparison.introduced, head)
         yield from self._groups("Waived in base, and no longer", comparison.unwaived, head)
-        yield from self._groups("New to us: base could not be judged there", comparison.newly_visible, head)
+        yield from self._groups("Newly visible: base could not be judged there", comparison.newly_visible, head)
         yield from self._groups("Resolved", comparison.resolved, base, remedy=False)
-        yield from self._groups("Lost: head could not be judged there", comparison.uncompared, base, remedy=False)
+        yield from self._groups(
+            "Lost from sight: head could not be judged there", comparison.uncompared, base, remedy=False
+        )
         if comparison.persisting:
             yield Terminal("")
             yield terminal("{} {}", self._paint("Unchanged", BOLD), severities(comparison.persisting))
@@ -130,15 +134,13 @@ class Table:
             yield terminal("            {} {}", self._paint("fix:", GREEN), first)
             yield from (terminal("                 {}", words) for words in rest)
 
-    def _failures(self, failures: Sequence[Failure]) -> Iterator[Terminal]:
+    def _failures(self, title: str, failures: Sequence[Failure]) -> Iterator[Terminal]:
         if not failures:
             return
         yield Terminal("")
-        yield terminal("{} {}", self._paint("Not scanned", RED), len(failures))
+        yield terminal("{} {}", self._paint(title, RED), len(failures))
         for failure in failures[:MOST_FAILURES]:
-            where = terminal("{}:{}", failure.path, failure.line) if failure.line else terminal("{}", failure.path)
-            who = terminal(" ({})", failure.scanner) if failure.scanner else Terminal("")
-            yield terminal("  {}{}  {}", where, who, failure.reason)
+            yield terminal("  {}{}", _whereabouts(failure), failure.reason)
             yield terminal("            {}", failure.remedy)
         if len(failures) > MOST_FAILURES:
             yield terminal("  … and {} more: see --format json=FILE", len(failures) - MOST_FAILURES)
@@ -181,6 +183,15 @@ class Table:
     def _paint(self, words: str, colour: str) -> Terminal:
         clean = terminal("{}", words)
         return Terminal(f"\x1b[{colour}m{clean}\x1b[0m") if self.colour else clean
+
+
+def _whereabouts(failure: Failure) -> Terminal:
+    """The place, and who has not seen it; what could not be published lies nowhere."""
+    if failure.stage is Stage.PUBLISH:
+        return Terminal("")
+    where = terminal("{}:{}", failure.path, failure.line) if failure.line else terminal("{}", failure.path)
+    who = terminal(" ({})", failure.scanner) if failure.scanner else Terminal("")
+    return terminal("{}{}  ", where, who)
 
 
 def _never_scanned(head: Audit, verdict: Verdict) -> Terminal:

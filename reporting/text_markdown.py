@@ -1,8 +1,8 @@
 """Text that GitHub may render: what a pull request says stands in code spans, what the catalogue says is escaped.
 
-Only this module makes ``Markdown`` of them. In a code span no markup, HTML, link, mention or issue reference works
-(GitHub Flavored Markdown, "Code spans"); a table splits its cells before it looks for code spans, so that no ``|`` is
-let through at all.
+Only this module makes ``Markdown`` of them, and links only to what ``links`` has made. In a code span no markup, HTML,
+link, mention or issue reference works (GitHub Flavored Markdown, "Code spans"); a table splits its cells before it
+looks for code spans, so that no ``|`` is let through at all.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from string import Formatter
 
+from reporting.links import Address
 from reporting.text import plain
 
 LIMIT = 200
@@ -60,6 +61,11 @@ def prose(text: str) -> Markdown:
     """Running text of the catalogue, which is ours: shown as it is written, without markup, links and references."""
     kept = _REFERENCE.sub(rf"\1{JOINT}", plain(text, 2_000).strip().replace("|", PIPE))
     return Markdown(_OPENING.sub(r"\1\\\2", _ACTIVE.sub(r"\\\1", kept)))
+
+
+def link(words: Markdown, target: Address | None) -> Markdown:
+    """``words`` as a link; they alone where there is nowhere to go."""
+    return Markdown(f"[{words}]({target})") if target else words
 
 
 def joined(parts: Iterable[Markdown], between: str = "") -> Markdown:

@@ -137,12 +137,6 @@ class ScanSettings(Common):
     timeout: float
     """Seconds for one start of a tool."""
 
-    @property
-    def category(self) -> str:
-        """Under which code scanning keeps the results apart from those of other jobs."""
-        id_ = self.publishing.id if self.publishing else ""
-        return f"{PROGRAM}/{id_}" if id_ else PROGRAM
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareSettings(Common):

@@ -22,7 +22,6 @@ from publishing.comment import CommentOutcome, Draft
 from publishing.failure import PublishError
 from publishing.place import JobId, Target
 from publishing.status import State, Status
-from reporting import markdown
 from reporting.text import annotation, terminal
 from reporting.verdict_line import verdict_line
 from settings import Publishing, ScanSettings
@@ -120,9 +119,7 @@ class Announcement:
     def _comment(self, outcome: Outcome) -> None:
         if not self.publishing.comment or self.target.number is None:
             return
-        text = markdown.render(
-            outcome.head, outcome.comparison, outcome.verdict, outcome.controls, limit=comment.LONGEST
-        )
+        text = outcome.markdown(comment.LONGEST)
         draft = Draft(
             repository=self.target.repository,
             number=self.target.number,
@@ -149,8 +146,7 @@ class Announcement:
         """The same content as the comment."""
         if self.publishing.summary is None:
             return
-        told = outcome.with_failures(self._told)
-        text = markdown.render(told.head, told.comparison, told.verdict, told.controls, limit=SUMMARY)
+        text = outcome.with_failures(self._told).markdown(SUMMARY, run_url="")
         self._note(summary.append(self.publishing.summary, text))
 
     def _note(self, done: object) -> None:

@@ -20,6 +20,7 @@ from model.comparison import Comparison
 from model.finding import Scan
 from model.resource import Failure, Stage, Tree
 from process import Sandbox
+from reporting.links import Place
 from reporting.text import Terminal, terminal
 from scanners.base import ScanContext, scopes_of
 from scanners.registry import SCANNERS
@@ -28,7 +29,7 @@ from toolbox import Toolbox
 from verbs.caches import audit_cache, usable_cache
 from verbs.compare import read_audit
 from verbs.console import Console
-from verbs.outcome import Outcome
+from verbs.outcome import Outcome, Presentation
 from verbs.policy import Settled, settle
 from verbs.sides import Sides
 from verbs.trees import Loading
@@ -130,9 +131,8 @@ class _Examination:
             comparison=comparison,
             verdict=replace(verdict, remarks=self.sides.remarks),
             controls={**in_base, **controls},
-            category=self.wanted.category,
             way_out=self.settled.policy.break_glass,
-            changed_lines=self._changed_lines(comparison) if comparison else None,
+            presentation=self._presentation(comparison),
         )
 
     def _check_tools(self) -> None:
@@ -155,6 +155,22 @@ class _Examination:
             policy_changes=self.settled.changes,
             policy_of=self.sides.policy,
         )
+
+    def _presentation(self, comparison: Comparison | None) -> Presentation:
+        publishing = self.wanted.publishing
+        return Presentation(
+            job=publishing.id if publishing else "",
+            run_url=publishing.run_url if publishing else "",
+            place=self._place(),
+            changed_lines=self._changed_lines(comparison) if comparison else None,
+        )
+
+    def _place(self) -> Place | None:
+        """Where the server shows the files, if reported paths are those of the repository."""
+        commits, occasion = self.sides.commits, self.wanted.occasion
+        if commits is None or occasion is None or commits.root != ".":
+            return None
+        return Place(server=occasion.server, repository=occasion.repository, sha=commits.head, base_sha=commits.base)
 
     def _changed_lines(self, comparison: Comparison) -> Mapping[str, Sequence[tuple[int, int]]] | None:
         """Of the files with new findings, for annotations; None where a side is no commit."""

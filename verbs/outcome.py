@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from controls.configuration import threshold
 from model.audit import Audit
@@ -16,8 +16,31 @@ from model.policy import BreakGlass, Gate
 from model.resource import Failure
 from model.verdict import Verdict
 from reporting.audit_json import TOOL
+from reporting.links import Place
 from settings import GateOverrides, Report
 from verbs.console import append, write_report
+
+COMMENT: Final = 65_000
+"""Characters of a comment on GitHub, with room for its marker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presentation:
+    """What reports say besides what came out: which job it is, and where people can look."""
+
+    job: str = ""
+    """Which of several of one pull request; empty for the only one."""
+    run_url: str = ""
+    """The page of the run; empty where nobody knows."""
+    place: Place | None = None
+    """Where the files of both sides are shown; None where nobody knows."""
+    changed_lines: Mapping[str, Sequence[tuple[int, int]]] | None = None
+    """By path of head; None where nobody knows."""
+
+    @property
+    def category(self) -> str:
+        """Keeps the results apart from those of other jobs in code scanning."""
+        return f"{TOOL}/{self.job}" if self.job else TOOL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +53,7 @@ class Outcome:
     controls: Mapping[str, Control]
     way_out: BreakGlass | None = None
     """What the policy says about emergencies."""
-    category: str = TOOL
-    """Keeps the results of several jobs apart in code scanning."""
-    changed_lines: Mapping[str, Sequence[tuple[int, int]]] | None = None
-    """By path of head; None where nobody knows."""
+    presentation: Presentation = field(default_factory=Presentation)
 
     def with_failures(self, failures: Sequence[Failure]) -> Self:
         """The same, and what became of it afterwards."""
@@ -62,6 +82,21 @@ class Outcome:
         named = outputs.values(self.head, self.comparison, self.verdict, output)
         append(file, outputs.render(named))
 
+    def markdown(self, limit: int = COMMENT, *, run_url: str | None = None) -> str:
+        """The report for people, of at most ``limit`` characters; ``run_url``: in place of the page of this run."""
+        from reporting import markdown
+
+        return markdown.render(
+            self.head,
+            self.comparison,
+            self.verdict,
+            self.controls,
+            limit,
+            place=self.presentation.place,
+            run_url=self.presentation.run_url if run_url is None else run_url,
+            job=self.presentation.job,
+        )
+
     def render(self, form: str, *, colour: bool = False) -> Iterable[str]:
         """For people; all else is for programs."""
         match form:
@@ -71,13 +106,12 @@ class Outcome:
                 table = Table(controls=self.controls, colour=colour)
                 return table.render(self.head, self.comparison, self.verdict)
             case "markdown":
-                from reporting import markdown
-
-                return markdown.render(self.head, self.comparison, self.verdict, self.controls)
+                return self.markdown()
             case "github":
                 from reporting import github
 
-                return github.render(self.head, self.comparison, self.verdict, self.controls)
+                changed = self.presentation.changed_lines
+                return github.render(self.head, self.comparison, self.verdict, self.controls, changed)
             case _:
                 return self._for_programs(form)
 
@@ -94,7 +128,7 @@ class Outcome:
             case "sarif":
                 from reporting import sarif
 
-                return sarif.render(self.head, self.controls, self.category)
+                return sarif.render(self.head, self.controls, self.presentation.category)
             case "junit":
                 from reporting import junit
 

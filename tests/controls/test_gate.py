@@ -32,7 +32,7 @@ def test_the_default_gate_blocks_a_new_high_finding_and_lets_old_ones_be() -> No
     blocked = against(Gate(), audit([web]), bad)
     assert (blocked.word, blocked.exit_code) == (VerdictWord.BLOCKED, 1)
     assert [reason.rule for reason in blocked.reasons] == ["fail_on_new"]
-    assert blocked.reasons[0].number == "1 new of severity high or above"
+    assert blocked.reasons[0].number == "1 new finding of severity high or above"
     assert blocked.blocking == bad.results
     assert against(Gate(), bad, bad).word is VerdictWord.PASSED
 

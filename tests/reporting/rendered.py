@@ -46,10 +46,12 @@ class _Tags(HTMLParser):
         self.text: list[str] = []
         self.outside: list[str] = []
         self.broken: list[str] = []
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
         self.opened.append(tag)
+        if tag == "a":
+            self.links.append(dict(attrs).get("href") or "")
         if tag not in {"br", "hr", "img"}:
             self.stack.append(tag)
 
@@ -75,6 +77,8 @@ class Rendered:
         tags.feed(self.html)
         tags.close()
         self.tags = tags.opened
+        self.links = tags.links
+        """Where they lead, in order."""
         self.broken = [*tags.broken, *tags.stack]
         """Tags that close nothing, or are never closed."""
         self.text = "".join(tags.text)
@@ -92,9 +96,19 @@ class Rendered:
             for table in tables
         }
 
-    def led_astray(self) -> list[str]:
-        """Whatever a hostile text has got through, in words; empty when nothing has."""
-        found = [f"<{tag}>" for tag in self.tags if tag in {"img", "a", "h1", "hr", "script", "input", "del"}]
+    def led_astray(self, links: tuple[str, ...] = ()) -> list[str]:
+        """Whatever a hostile text has got through, in words; empty when nothing has.
+
+        ``links``: beginnings of addresses that may be linked to; in them a path goes no way up or out.
+        """
+        found = [f"<{tag}>" for tag in self.tags if tag in {"img", "h1", "hr", "script", "input", "del"}]
+        found += [f"link to {link}" for link in self.links if not _is_allowed(link, links)]
         found += [f"broken {tag}" for tag in self.broken]
         found += re.findall(r"(?<!\w)@\w+|\w*#\d+|(?i:gh)-\d+", self.outside)
         return found
+
+
+def _is_allowed(link: str, beginnings: tuple[str, ...]) -> bool:
+    """As a browser reads it, which takes ``..``, ``%2e%2e`` and a backslash for ways up."""
+    path = re.sub(r"(?i)%2e", ".", link.replace("\\", "/"))
+    return link.startswith(beginnings) and not {".", ".."} & set(re.split(r"[/?#]", path))

@@ -30,11 +30,13 @@ def test_the_difference_is_told_in_parts_with_their_points() -> None:
     gone = resource("gone", earned=6, possible=10)
     base = audit([web, gone], [result("c1", of=gone, severity=Severity.MEDIUM)])
     text = report(base, audit([worse], [result(of=worse)]))
-    assert text.startswith("### Blocked: 80.0 → 20.0 (-60.0), 1 introduced, 1 resolved\n")
+    assert text.startswith("### ❌ 80.0 → 20.0 (-60.0): 1 introduced, 1 resolved, blocked because ")
     assert (
-        "The difference is made of: 1 finding introduced -80.00, 1 finding resolved +40.00,"
-        " 1 object removed, as if without findings -20.00. (A score is a share: removing what scored well lowers it.)\n"
-    ) in text.replace(" The objects", "\n")
+        "| What changed the score | Points |\n|---|--:|\n| 1 finding introduced | -80.00 |\n"
+        "| 1 finding resolved | +40.00 |\n| 1 object removed, findings aside | -20.00 |\n\n"
+        "A score is a share: removing what scored well lowers it.\n"
+    ) in text
+    assert "The objects that this change adds or alters score 20.0, all together 20.0.\n" in text
 
 
 def test_objects_that_come_go_or_change_are_listed() -> None:

@@ -65,7 +65,7 @@ def test_a_worse_pull_request_is_told_wherever_people_look(shop: Shop, hub: GitH
         ("pending", shop.head, "hardening-gate"),
         ("failure", shop.head, "hardening-gate"),
     ]
-    assert ", blocked because it brings 1 new " in hub.statuses[1]["description"]
+    assert ", blocked because it brings 1 new finding " in hub.statuses[1]["description"]
     assert hub.statuses[1]["target_url"] == "https://github.test/our-org/shop/actions/runs/42"
     [sarif] = hub.sarifs
     assert (sarif["ref"], sarif["commit_sha"]) == ("refs/pull/7/merge", shop.merge)
