@@ -72,6 +72,10 @@ def _run(wanted: settings.Settings) -> int:  # noqa: PLR0911 one for each verb
             from verbs.scan import scan
 
             return scan(wanted)
+        case settings.PublishSettings():
+            from verbs.publish import publish
+
+            return publish(wanted)
         case settings.CompareSettings():
             from verbs.compare import compare
 

@@ -88,6 +88,7 @@ def _trigger(payload: Json) -> Trigger:
         event=_text(payload, "workflow_run", "event"),
         head_sha=_text(payload, "workflow_run", "head_sha"),
         head_repository=_optional(payload, "workflow_run", "head_repository", "full_name"),
+        head_branch=_optional(payload, "workflow_run", "head_branch"),
     )
 
 

@@ -96,9 +96,13 @@ class Trigger:
     head_sha: str
     head_repository: str | None
     """``owner/name``; None for a fork that was deleted."""
+    head_branch: str | None = None
+    """Without ``refs/heads/``; None where the event names none."""
 
     def __post_init__(self) -> None:
         """Raise UsageError for a field that is not what it should be."""
+        branch = self.head_branch
+        _require(branch is None or _is_ref(branch), "workflow_run.head_branch", "name of a branch")
         _require(_WORD.fullmatch(self.event), "workflow_run.event", "name of an event")
         _require(_COMMIT.fullmatch(self.head_sha), "workflow_run.head_sha", "commit id")
         if self.head_repository is not None:

@@ -20,6 +20,11 @@ ATTEMPTS: Final = 1 + len(BACKOFF)
 
 _NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _PERMISSION: Final = re.compile(r"([a-z_]{1,50})=(read|write|admin)")
+CLOSED: Final[Mapping[str, str]] = {
+    "archived": "Take the repository out of the archive, or switch this off.",
+    "is locked": "Unlock the conversation, or switch this off.",
+}
+"""What to do where no permission helps, by a word of GitHub's message."""
 AGAIN: Final = "Run it again; if it stays so, look at the status page of the server."
 
 
@@ -121,14 +126,22 @@ def _remedy(purpose: Purpose, answer: Answer, *, is_limit: bool) -> str:
     if answer.status == 401:
         return "The token is not valid, or not any more: hand on `token: ${{ github.token }}`."
     if answer.status in {403, 404}:
-        needs = _accepted(answer.headers) or f"`{purpose.needs}`"
-        missing = f"Give the token the permission {needs}; a pull request from a fork cannot have it."
-        return f"{missing} {purpose.otherwise}".strip()
+        return _how_it_may(purpose, answer)
     if answer.status == 410:
         return "Unlock the conversation, or switch this off; an old server may not know this version of its interface."
     if answer.status >= 500:
         return AGAIN
     return purpose.otherwise or "Read what the server says; if you cannot change it, switch this off."
+
+
+def _how_it_may(purpose: Purpose, answer: Answer) -> str:
+    """GitHub has one status for whoever may not, and for places where nobody may."""
+    for word, remedy in CLOSED.items():
+        if answer.status == 403 and word in answer.message.lower():
+            return remedy
+    needs = _accepted(answer.headers) or f"`{purpose.needs}`"
+    missing = f"Give the token the permission {needs}; a pull request from a fork cannot have it."
+    return f"{missing} {purpose.otherwise}".strip()
 
 
 def _accepted(headers: Mapping[str, str]) -> str:

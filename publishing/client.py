@@ -5,9 +5,11 @@ The token is sent to addresses below the base only, and no request ever goes any
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -17,9 +19,10 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
 from http_session import Route, Session
-from publishing.answer import ATTEMPTS, Answer, Lost, Purpose, is_doubtful, pause, refusal
+from publishing.answer import AGAIN, ATTEMPTS, Answer, Lost, Purpose, is_doubtful, pause, refusal
 from publishing.api import Api
 from publishing.clock import Clock, SystemClock
+from publishing.deadline import within
 from publishing.failure import NotPublishedError, PublishError
 from publishing.shape import Row
 
@@ -40,10 +43,12 @@ ANSWER: Final = 30.0
 """Seconds without a byte."""
 BODY: Final = 60.0
 """Seconds for one body."""
+EXCHANGE: Final = 180.0
+"""Seconds for a request and its answer, however evenly their bytes come: the largest file at a megabit a second."""
 BETWEEN: Final = 1.0
 """Seconds between two writes, as GitHub asks for."""
 PATIENCE: Final = 300.0
-"""Seconds from the first request on, in which the client waits, asks again and turns pages."""
+"""Seconds from the first request on, in which the client asks at all: waits, tries again and turns pages."""
 
 _TOKEN: Final = re.compile(r"[!-~]{1,4096}")
 _NEXT: Final = re.compile(r'<([^<>]*)>\s*;[^<>]*\brel="next"')
@@ -100,18 +105,29 @@ class Client:
         """Seconds of patience."""
         return self.patience if self._started is None else self.patience - (self.clock.elapsed() - self._started)
 
-    def rest(self) -> None:
-        """Let the patience begin anew with the next request: between two of them lies work of another kind."""
-        self._started = None
+    @contextmanager
+    def apart(self, patience: float) -> Iterator[None]:
+        """Requests with a patience of their own, before work of another kind; what follows begins anew.
+
+        It may then reach a server that these have not reached.
+        """
+        whole, self.patience = self.patience, patience
+        try:
+            yield
+        finally:
+            self.patience, self._started, self._unreached = whole, None, None
 
     def get(self, purpose: Purpose, *segments: str | int) -> Row:
         """What lies at an address below the base."""
         request = _Request(method="GET", address=self.api.address(*segments), purpose=purpose)
         return Row(value=self._send(request).value, purpose=purpose)
 
-    def rows(self, purpose: Purpose, *segments: str | int) -> Iterator[Row]:
-        """What a list holds, page by page, as the ``Link`` headers lead; a list without an end is refused."""
-        address = self.api.address(*segments, query={"per_page": PAGE})
+    def rows(self, purpose: Purpose, *segments: str | int, query: Mapping[str, str] | None = None) -> Iterator[Row]:
+        """What a list holds, page by page, as the ``Link`` headers lead; a list without an end is refused.
+
+        ``query`` narrows it.
+        """
+        address = self.api.address(*segments, query={**(query or {}), "per_page": PAGE})
         for _ in range(PAGES):
             answer = self._send(_Request(method="GET", address=address, purpose=purpose))
             yield from Row(value=answer.value, purpose=purpose).rows()
@@ -159,6 +175,9 @@ class Client:
             raise NotPublishedError(refusal(request.purpose, self._unreached))
         if self._started is None:
             self._started = self.clock.elapsed()
+        if self.left <= 0:
+            reason = f"the {self.patience:g} s in which the server is asked are over"
+            raise NotPublishedError(_error(request.purpose, reason, AGAIN))
         for attempt in range(ATTEMPTS):
             self._space(request)
             outcome = self._follow(request)
@@ -205,6 +224,12 @@ class Client:
     def _once(self, request: _Request, address: str) -> Answer | Lost:
         """One exchange."""
         try:
+            return within(EXCHANGE, lambda: self._exchange(request, address))
+        except TimeoutError:
+            return Lost(reason=f"the server did not come to an end within {EXCHANGE:g} s", was_sent=True)
+
+    def _exchange(self, request: _Request, address: str) -> Answer | Lost:
+        try:
             response = self._ask(request, address)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             return _lost(error)
@@ -229,7 +254,7 @@ class Client:
         return self._session.request(
             request.method,
             address,
-            data=request.body,
+            data=None if request.body is None else io.BytesIO(request.body),  # in blocks, each with time of its own
             headers=headers,
             stream=True,
             allow_redirects=False,
@@ -241,6 +266,8 @@ class Client:
         body = self._body(response)
         if isinstance(body, Lost):
             return body
+        if response.status_code >= 400:  # what it says is shown to people, and it may repeat what it was sent
+            body = body.replace(self.token.encode(), b"(the token)")
         value = None
         try:
             value = json.loads(body) if body else None

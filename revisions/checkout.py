@@ -74,6 +74,11 @@ class Checkout:
         return tuple((key, value) for key, _, value in pairs)
 
 
+def bare(place: Path) -> Checkout:
+    """A repository of ours that stands for the checkout where there is none: its folder holds no file of a commit."""
+    return Checkout(work_tree=place, git_dir=place, common_dir=place)
+
+
 def find(folder: Path) -> Checkout | None:
     """The checkout around ``folder``; git is not asked.
 

@@ -17,7 +17,7 @@ from typing import Self
 from model.errors import EnvironmentBrokenError
 from process import Finished, Sandbox
 from revisions.changes import Lines, changed_lines
-from revisions.checkout import Checkout, find, require_name
+from revisions.checkout import Checkout, bare, find, require_name
 from revisions.export import SUBMODULE, Export, Gap
 from revisions.git import FETCHING, Git, last_line
 from revisions.objects import Entry, Objects, is_id, require_id, unique
@@ -51,14 +51,15 @@ class Repository:
         *,
         credentials: Credentials | None = None,
         network: Mapping[str, str] = MappingProxyType({}),
+        known: Checkout | None = None,
     ) -> Self | None:
-        """The repository whose checkout ``folder`` lies in, or None.
+        """The repository whose checkout ``folder`` lies in, or None; ``known``: this very one.
 
         ``credentials`` and ``network``, the variables of proxies and certificates (``https_proxy``,
         ``GIT_SSL_CAINFO``), are for fetching only. Raises EnvironmentBrokenError where the repository or git cannot be
         used.
         """
-        checkout = find(folder)
+        checkout = known or find(folder)
         if checkout is None:
             return None
         ours = sandbox.private("revisions")
@@ -66,6 +67,28 @@ class Repository:
         _borrow(git, checkout, ours)
         objects = Objects(git=git, at=ours)
         return cls(_checkout=checkout, _objects=objects, _credentials=credentials, _network=network)
+
+    @classmethod
+    def afar(
+        cls,
+        url: str,
+        sandbox: Sandbox,
+        *,
+        form: str,
+        credentials: Credentials | None = None,
+        network: Mapping[str, str] = MappingProxyType({}),
+    ) -> Self:
+        """A repository on a server, of which nothing is here: what is asked for is fetched, and nothing checked out.
+
+        ``form`` is that of its ids, ``sha1`` or ``sha256``. Raises EnvironmentBrokenError where git cannot be used.
+        """
+        place = sandbox.private("afar").resolve()
+        git = Git.find(sandbox, place)
+        git.ask("init", "--quiet", "--bare", "--template=", f"--object-format={form}", "--", str(place), at=place)
+        git.ask("config", "remote.origin.url", url, at=place)
+        found = cls.around(place, sandbox, credentials=credentials, network=network, known=bare(place))
+        assert found is not None, "it is known"
+        return found
 
     @property
     def work_tree(self) -> Path:

@@ -14,14 +14,11 @@ LISTS = ("values", "set")
 """Inputs of the action that hold one option a line."""
 FLAGS = ("warn-only", "all-results", "require-publish")
 SINGLE = (
-    "base",
-    "head",
     "kube-version",
     "scanners",
     "framework",
     "cache",
     "config",
-    "policy",
     "fail-under",
     "fail-under-patch",
     "max-drop",
@@ -30,9 +27,12 @@ SINGLE = (
     "allow-incomplete",
     "output",
 )
+OF_SCAN = ("base", "head", "policy")
+"""Which the second stage knows from GitHub."""
+PUBLISH, TRUST = "publish", "trust"
 DEFAULTS: Mapping[str, str] = {"head": CHECKED_OUT}
 """Where the action has another default than the option: files of the work tree may be sparse, or smudged by filters."""
-INPUTS = ("paths", "token", "id", *LISTS, *FLAGS, *SWITCHES, *SINGLE)
+INPUTS = ("paths", "token", "id", PUBLISH, TRUST, *LISTS, *FLAGS, *SWITCHES, *SINGLE, *OF_SCAN)
 """Every input of action.yml."""
 
 
@@ -43,8 +43,9 @@ def is_action(words: Sequence[str]) -> bool:
 
 def command_line(environment: Mapping[str, str]) -> Iterator[str]:
     """What the inputs of the action stand for; the token is none of it. Raises UsageError."""
-    yield "scan"
-    for name in SINGLE:
+    folder = given(environment, PUBLISH)
+    yield PUBLISH if folder else "scan"
+    for name in (*SINGLE, TRUST) if folder else (*SINGLE, *OF_SCAN):
         if value := given(environment, name) or DEFAULTS.get(name):
             yield f"--{name}={value}"
     for name in LISTS:
@@ -52,14 +53,23 @@ def command_line(environment: Mapping[str, str]) -> Iterator[str]:
     for name in FLAGS:
         if is_true(environment, name, otherwise=False):
             yield f"--{name}"
+    paths = _paths(given(environment, "paths"))
+    if folder:
+        yield from (f"--path={path}" for path in paths)
     yield "--"
-    paths = given(environment, "paths")
-    yield from paths.splitlines() if "\n" in paths else paths.split()
+    yield from (folder,) if folder else paths
 
 
-def token(environment: Mapping[str, str]) -> str:
-    """The input of that name; never an option, which other processes could read. Raises UsageError."""
-    text = given(environment, "token")
+def _paths(text: str) -> Sequence[str]:
+    return text.splitlines() if "\n" in text else text.split()
+
+
+def token(environment: Mapping[str, str], words: Sequence[str]) -> str:
+    """The input of that name, on the command line GITHUB_TOKEN; never an option, which other processes could read.
+
+    Raises UsageError.
+    """
+    text = given(environment, "token") if is_action(words) else environment.get("GITHUB_TOKEN", "")
     if not text.isprintable() or not text.isascii() or " " in text:
         raise UsageError("the input token is no token", "Leave it out: the token of the workflow is its default.")
     return text

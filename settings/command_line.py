@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar
 from model.errors import UsageError
 from model.policy import AllowIncomplete
 from settings.values import (
+    CHECKED_OUT,
     CONFIG,
     CONTROLS_FORMATS,
     EXPLAIN_FORMATS,
@@ -21,6 +22,7 @@ from settings.values import (
     PROGRAM,
     SCANNERS,
     SEVERITIES,
+    TRUST,
     WORKTREE,
 )
 
@@ -53,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"{PROGRAM} {version()}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
     _add_scan(verbs.add_parser("scan", help="audit a tree; with --base also the comparison", allow_abbrev=False))
+    _add_publish(verbs.add_parser("publish", help="second stage for forks: comment and status", allow_abbrev=False))
     _add_compare(verbs.add_parser("compare", help="two audit.json files: the comparison", allow_abbrev=False))
     _add_explain(verbs.add_parser("explain", help="a control or any scanner's rule: why, how", allow_abbrev=False))
     _add_controls(verbs.add_parser("controls", help="the catalogue of controls, filterable", allow_abbrev=False))
@@ -76,6 +79,39 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
         metavar="REF|worktree",
         help="what is audited (the files as they lie there)",
     )
+    _add_sources(sources)
+    judges = _add_judges(parser)
+    judges.add_argument("--policy", choices=("base", "head"), help="whose configuration counts (head)")
+    _add_gate(parser)
+    _add_reports(parser)
+    _add_results(parser)
+    _add_work(parser)
+
+
+def _add_publish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what the run has left: its audit.json is read")
+    parser.add_argument(
+        "--trust", choices=TRUST, default=TRUST[0], help="audit head again (audit), or repeat what the run says (none)"
+    )
+    sources = parser.add_argument_group("what is looked at")
+    sources.add_argument(
+        "--path",
+        action="append",
+        default=[],
+        type=Path,
+        dest="paths",
+        metavar="PATH",
+        help="chart, manifest file or folder below the top of the repository (all)",
+    )
+    _add_sources(sources)
+    _add_judges(parser)
+    _add_gate(parser)
+    _add_results(parser)
+    _add_work(parser)
+    parser.set_defaults(root=None, base=None, head=CHECKED_OUT, policy=None, format=[])
+
+
+def _add_sources(sources: argparse._ArgumentGroup) -> None:
     sources.add_argument("--values", action="append", default=[], metavar="CHART=FILE[,FILE]", help="values of a chart")
     sources.add_argument("--set", action="append", default=[], metavar="CHART=KEY=VALUE", help="one value of a chart")
     sources.add_argument("--kube-version", default=KUBE_VERSION, metavar="X.Y", help=f"target ({KUBE_VERSION})")
@@ -84,17 +120,24 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
     sources.add_argument("--namespace", default="default", metavar="NAME", help="of charts (default)")
     sources.add_argument("--cache", type=Path, metavar="DIR", help="what deps has fetched, and what is remembered")
     sources.add_argument("--no-cache", action="store_true", help="remember nothing, use nothing remembered")
+
+
+def _add_judges(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     judges = parser.add_argument_group("who judges, and by what")
     judges.add_argument("--scanners", metavar="LIST", help=f"of {','.join(SCANNERS)} (all)")
     judges.add_argument("--framework", action="append", default=[], metavar="LIST", help="cis, pss-restricted, …")
     judges.add_argument("--config", type=Path, metavar="FILE", help=f"configuration ({CONFIG} at the root)")
-    judges.add_argument("--policy", choices=("base", "head"), help="whose configuration counts (head)")
     judges.add_argument("--today", type=_day, default=None, metavar="DATE", help="the day on which waivers are judged")
-    _add_gate(parser)
-    _add_reports(parser)
+    return judges
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="DIR", help="write all reports into this folder")
     parser.add_argument("--require-publish", action="store_true", help="what GitHub was not told is exit code 4")
     parser.add_argument("--all-results", action="store_true", help="keep passed results in the audit")
+
+
+def _add_work(parser: argparse.ArgumentParser) -> None:
     work = parser.add_argument_group("how it works")
     work.add_argument(
         "--jobs", type=_positive(int), default=os.cpu_count() or 2, metavar="N", help="children at a time"

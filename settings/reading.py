@@ -29,6 +29,7 @@ from settings.values import (
     ExplainSettings,
     GateOverrides,
     InitSettings,
+    PublishSettings,
     Report,
     ScanSettings,
     Settings,
@@ -48,6 +49,13 @@ def parse(  # noqa: PLR0911 one for each verb
     match options.verb:
         case "scan":
             return _scan(options, common, argv, environment)
+        case "publish":
+            return PublishSettings(
+                **common,
+                folder=options.folder,
+                trust=options.trust,
+                scan=_scan(options, common, argv, environment),
+            )
         case "compare":
             return _compare(options, common)
         case "deps":
@@ -78,7 +86,7 @@ def _common(
 def _scan(
     options: argparse.Namespace, common: dict[str, Any], argv: Sequence[str], environment: Mapping[str, str]
 ) -> ScanSettings:
-    from_event = is_action(argv)
+    from_event = is_action(argv) or options.verb == "publish"
     return ScanSettings(
         **common,
         paths=tuple(options.paths) or (Path(),),
@@ -88,7 +96,7 @@ def _scan(
         head=options.head,
         from_event=from_event,
         occasion=_occasion(environment),
-        token=token(environment) if from_event else "",
+        token=token(environment, argv) if from_event else "",
         network=network(environment),
         scanners=None if options.scanners is None else _scanners(options.scanners),
         frameworks=_words(options.framework),

@@ -19,6 +19,7 @@ SCANNERS = ("native", "polaris", "kube-score", "trivy")
 FORMATS = ("table", "json", "markdown", "sarif", "github", "junit", "gitlab", "csv", "comparison")
 EXPLAIN_FORMATS = ("table", "json", "markdown")
 CONTROLS_FORMATS = ("table", "json", "csv", "markdown")
+TRUST = ("audit", "none")
 SEVERITIES = (*(severity.value for severity in Severity), "none")
 CONFIG = ".hardening-gate.yaml"
 WORKTREE = "worktree"
@@ -139,6 +140,18 @@ class ScanSettings(Common):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishSettings(Common):
+    """``publish``: the second stage, which tells GitHub about the pull request of a run that might not."""
+
+    folder: Path
+    """What that run has left behind."""
+    trust: str
+    """``audit``: head is audited again; ``none``: the word of the run is repeated as such."""
+    scan: ScanSettings
+    """How head is audited again; its paths are below the top of the repository."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompareSettings(Common):
     """``compare``: two stored audits."""
 
@@ -203,5 +216,12 @@ class ControlsSettings(Common):
 
 
 Settings: TypeAlias = (
-    ScanSettings | CompareSettings | DepsSettings | DoctorSettings | InitSettings | ExplainSettings | ControlsSettings
+    ScanSettings
+    | PublishSettings
+    | CompareSettings
+    | DepsSettings
+    | DoctorSettings
+    | InitSettings
+    | ExplainSettings
+    | ControlsSettings
 )

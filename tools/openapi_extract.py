@@ -23,6 +23,7 @@ DESCRIPTIONS: Final = ("api.github.com", "ghes-3.17")
 """The hosted server, and the oldest one of Enterprise that the package still describes."""
 ENDPOINTS: Final = {
     "/user": ("get",),
+    "/repos/{owner}/{repo}/pulls": ("get",),
     "/repos/{owner}/{repo}/pulls/{pull_number}": ("get",),
     "/repos/{owner}/{repo}/issues/{issue_number}/comments": ("get", "post"),
     "/repos/{owner}/{repo}/issues/comments/{comment_id}": ("patch", "delete"),

@@ -29,6 +29,9 @@ from verbs.console import Console, write_report
 from verbs.emergency import UNASKED, unknown, with_claim
 from verbs.outcome import Outcome
 
+BEGINNING: Final = 5.0
+"""Seconds of patience before the scan: the status of its end is the one that counts."""
+DEFECT: Final = "hardening-gate has a defect, see the log"
 SUMMARY: Final = 250_000
 """Characters of the summary of a job: at four bytes each it keeps below what the runner takes."""
 
@@ -44,14 +47,22 @@ class Announcement:
     console: Console
     is_open_to_strangers: bool
     """Whether anybody can cause the event: then nothing is told before the run has been let in."""
+    is_required: bool
+    """Whether a run that would pass does not where something is not published."""
     _failures: list[PublishError] = field(default_factory=list)
+    _warned: int = 0
+    """How many of these people have read."""
 
     def begin(self) -> None:
-        """Take back what an earlier run has said of the same commit, unless strangers can start this one."""
+        """Take back what an earlier run has said of the same commit, unless strangers can start this one.
+
+        What is refused here is asked for once more at the end, and told then.
+        """
         if self.is_open_to_strangers:
             return
-        self._set_status(State.PENDING, "Looking at base and head")
-        self.client.rest()
+        with self.client.apart(BEGINNING):
+            self._set_status(State.PENDING, "Looking at base and head")
+        self._failures.clear()
 
     def honoured(self, outcome: Outcome, occasion: Occasion | None) -> Outcome:
         """The outcome, passed where the label for emergencies is set and the server confirms that it counts."""
@@ -60,7 +71,11 @@ class Announcement:
             return outcome
         found = pull_request.confirm(self.client, self.target.repository, number, way_out.label, way_out.teams)
         if isinstance(found, PublishError):
-            found = unknown(way_out, occasion, f"{UNASKED}: {found.reason}", found.remedy)
+            refused = found
+            found = unknown(way_out, occasion, f"{UNASKED}: {refused.reason}", refused.remedy)
+            if found is None:  # it may have been set since
+                words = f"nobody knows whether the label {way_out.label} is set: {refused.reason}. {refused.remedy}"
+                self.console.remark(words)
         return with_claim(outcome, found)
 
     def tell(self, outcome: Outcome, judged: Judged | PublishError, exit_code: int) -> tuple[Failure, ...]:
@@ -76,14 +91,25 @@ class Announcement:
         if self.publishing.annotations:
             write_report(None, outcome.render("github"))
         self._summarize(outcome)
+        if self._failures and self.is_required and not exit_code:
+            self._set_status(State.ERROR, f"Not published, which is required: {self._failures[0].what}")
         self._warn()
         return self._told
 
-    def tell_error(self, error: HardeningGateError) -> None:
+    def repeat(self, claimed: Outcome, preface: str) -> tuple[Failure, ...]:
+        """Comment and summary of what somebody else says, below a ``preface`` of ours; the status stays pending."""
+        line = verdict_line(claimed.head, None, claimed.verdict)
+        self._set_status(State.PENDING, f"Reported by the run of the fork, and not checked: {line}")
+        self._comment(claimed, preface)
+        self._summarize(claimed, preface)
+        self._warn()
+        return self._told
+
+    def tell_error(self, message: str) -> None:
         """The run ends without a verdict, and the commit must not look as if it had one."""
         if self.is_open_to_strangers:
             return
-        self._set_status(State.ERROR, f"No verdict: {error.message}")
+        self._set_status(State.ERROR, f"No verdict: {message}")
         self._warn()
 
     # ------------------------------------------------------------ one at a time
@@ -98,13 +124,13 @@ class Announcement:
 
     def _warn(self) -> None:
         """One warning for each failure, in the log and beside the run."""
-        for error in self._failures:
+        for error in self._failures[self._warned :]:
             words = terminal("{}: {}. {}", error.what, error.reason, error.remedy)
             self.console.warning(annotation("warning", {"title": f"Not published: {error.what}"}, words))
+        self._warned = len(self._failures)
 
     def _set_status(self, state: State, description: str) -> None:
-        """What was refused once is not tried again."""
-        if not self.publishing.status or any(error.what == status.PURPOSE.what for error in self._failures):
+        if not self.publishing.status:
             return
         told = Status(
             repository=self.target.repository,
@@ -116,10 +142,10 @@ class Announcement:
         )
         self._note(status.publish(self.client, told))
 
-    def _comment(self, outcome: Outcome) -> None:
+    def _comment(self, outcome: Outcome, preface: str = "") -> None:
         if not self.publishing.comment or self.target.number is None:
             return
-        text = outcome.markdown(comment.LONGEST)
+        text = _below(preface, outcome.markdown(comment.LONGEST - len(preface) - 2))
         draft = Draft(
             repository=self.target.repository,
             number=self.target.number,
@@ -142,16 +168,26 @@ class Announcement:
         done = code_scanning.upload(self.client, self.target.repository, judged, sarif)
         self._note(done)
 
-    def _summarize(self, outcome: Outcome) -> None:
+    def _summarize(self, outcome: Outcome, preface: str = "") -> None:
         """The same content as the comment."""
         if self.publishing.summary is None:
             return
-        text = outcome.with_failures(self._told).markdown(SUMMARY, run_url="")
+        text = _below(preface, outcome.with_failures(self._told).markdown(SUMMARY, run_url=""))
         self._note(summary.append(self.publishing.summary, text))
 
     def _note(self, done: object) -> None:
-        if isinstance(done, PublishError):
+        if isinstance(done, PublishError) and done not in self._failures:
             self._failures.append(done)
+
+
+def _below(preface: str, text: str) -> str:
+    return f"{preface}\n\n{text}" if preface else text
+
+
+def client_of(wanted: ScanSettings, publishing: Publishing) -> Client:
+    """Raises UsageError for an address that is not usable."""
+    route = Route(proxy=publishing.proxy, no_proxy=publishing.no_proxy, certificates=publishing.certificates)
+    return Client(api=Api.at(publishing.api), token=wanted.token, route=route)
 
 
 @contextmanager
@@ -162,9 +198,8 @@ def announcing(
 
     Raises UsageError for an id or an address that is not usable.
     """
-    route = Route(proxy=publishing.proxy, no_proxy=publishing.no_proxy, certificates=publishing.certificates)
     job = JobId(text=publishing.id)
-    with Client(api=Api.at(publishing.api), token=wanted.token, route=route) as client:
+    with client_of(wanted, publishing) as client:
         announcement = Announcement(
             publishing=publishing,
             job=job,
@@ -172,10 +207,16 @@ def announcing(
             client=client,
             console=console,
             is_open_to_strangers=is_open_to_strangers,
+            is_required=wanted.require_publish,
         )
         announcement.begin()
+        cause = DEFECT
         try:
             yield announcement
+            cause = ""
         except HardeningGateError as error:
-            announcement.tell_error(error)
+            cause = error.message
             raise
+        finally:
+            if cause:
+                announcement.tell_error(cause)

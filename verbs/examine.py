@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 from cache import Cache
 from controls import catalogue as catalogues
@@ -34,9 +33,6 @@ from verbs.policy import Settled, settle
 from verbs.sides import Sides
 from verbs.trees import Loading
 from verbs.untouched import untouched
-
-MOST_FILES: Final = 100
-"""Of which the changed lines are looked up: no more findings than these are shown beside the lines of a change."""
 
 
 def examine(wanted: ScanSettings, sides: Sides, sandbox: Sandbox, console: Console) -> Outcome:
@@ -181,7 +177,7 @@ class _Examination:
         if commits is None or not is_wanted:
             return None
         new = (*comparison.introduced, *comparison.unwaived, *comparison.newly_visible)
-        return commits.changed_lines(list(dict.fromkeys(result.location.path for result in new))[:MOST_FILES])
+        return commits.changed_lines(dict.fromkeys(result.location.path for result in new))
 
     def _scans(self, trees: Sequence[Tree]) -> list[Scan]:
         """All scanners at the same time, each over both sides: what is equal on both is judged once."""

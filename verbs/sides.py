@@ -89,18 +89,19 @@ class Sides:
     """None where one side is no commit."""
 
 
-def settle_sides(wanted: ScanSettings, sandbox: Sandbox) -> Sides:
-    """The trees of this run.
+def settle_sides(wanted: ScanSettings, sandbox: Sandbox, repository: Repository | None = None) -> Sides:
+    """The trees of this run; ``repository``: where none lies around the PATHs.
 
     Raises UsageError for paths and events that make no sense, EnvironmentBrokenError for a base that cannot be had.
     """
-    return _Settling(wanted, sandbox).sides()
+    return _Settling(wanted, sandbox, repository).sides()
 
 
 class _Settling:
     """Finds out what is there."""
 
-    def __init__(self, wanted: ScanSettings, sandbox: Sandbox) -> None:
+    def __init__(self, wanted: ScanSettings, sandbox: Sandbox, repository: Repository | None) -> None:
+        self._afar = repository
         self._wanted = wanted
         self._sandbox = sandbox
         self._places = Places.of(wanted.paths, wanted.root)
@@ -144,8 +145,8 @@ class _Settling:
 
     @cached_property
     def _repository(self) -> Repository | None:
-        """The repository around the first PATH."""
-        return self._around(self._places.heads[0])
+        """The repository around the first PATH, unless one is given."""
+        return self._afar or self._around(self._places.heads[0])
 
     def _around(self, path: Path) -> Repository | None:
         wanted = self._wanted

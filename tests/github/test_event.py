@@ -129,8 +129,12 @@ def test_a_merge_group_names_what_it_stands_on() -> None:
 
 
 def test_a_run_that_follows_another_names_what_that_was_about() -> None:
-    assert read("workflow_run").trigger == Trigger(event="pull_request", head_sha=HEAD, head_repository="stranger/shop")
-    assert read("workflow_run_push").trigger == Trigger(event="push", head_sha=TIP, head_repository="our-org/shop")
+    assert read("workflow_run").trigger == Trigger(
+        event="pull_request", head_sha=HEAD, head_repository="stranger/shop", head_branch="feature"
+    )
+    assert read("workflow_run_push").trigger == Trigger(
+        event="push", head_sha=TIP, head_repository="our-org/shop", head_branch="main"
+    )
 
 
 @pytest.mark.parametrize("fixture", ["schedule", "workflow_dispatch", "release"])

@@ -85,6 +85,8 @@ class GitHub:
     denied: set[str] = field(default_factory=set)
     """Templates of endpoints that the token may not write to."""
     head: str = HEAD
+    pulls: list[tuple[int, str, str, str, str]] = field(default_factory=list)
+    """Open ones: number, repository and branch of the head, its commit, the tip of base."""
     labels: list[str] = field(default_factory=list)
     comments: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -174,6 +176,27 @@ def get_pull(hub: GitHub, _: Asked, names: Mapping[str, str]) -> Reply:
     return 200, {**pull, "number": 7, "head": {**pull["head"], "sha": hub.head}, "labels": labels}, {}
 
 
+def get_pulls(hub: GitHub, asked: Asked, names: Mapping[str, str]) -> Reply:
+    """Those that a head narrows them to, as ``owner:branch``."""
+    rows = []
+    for number, head, branch, sha, base in hub.pulls:
+        pull = hub.contract.example("pull-request-simple")
+        owner = head.partition("/")[0]
+        if asked.query.get("head") not in {None, f"{owner}:{branch}"} or asked.query.get("state", "open") != "open":
+            continue
+        repository = {**pull["base"]["repo"], "full_name": f"{names['owner']}/{names['repo']}"}
+        fork = {**repository, "full_name": head}
+        rows.append(
+            {
+                **pull,
+                "number": number,
+                "head": {**pull["head"], "ref": branch, "sha": sha, "repo": fork},
+                "base": {**pull["base"], "ref": "main", "sha": base, "repo": repository},
+            }
+        )
+    return hub.listed(asked, rows)
+
+
 def get_comments(hub: GitHub, asked: Asked, _: Mapping[str, str]) -> Reply:
     return hub.listed(asked, hub.comments)
 
@@ -234,6 +257,7 @@ def get_membership(hub: GitHub, _: Asked, names: Mapping[str, str]) -> Reply:
 
 HANDLERS: Mapping[tuple[str, str], Callable[[GitHub, Asked, Mapping[str, str]], Reply]] = {
     ("GET", "/user"): get_user,
+    ("GET", "/repos/{owner}/{repo}/pulls"): get_pulls,
     ("GET", "/repos/{owner}/{repo}/pulls/{pull_number}"): get_pull,
     ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/comments"): get_comments,
     ("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments"): post_comment,

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import socket
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -12,7 +14,7 @@ from publishing.answer import Purpose
 from publishing.api import Api
 from publishing.client import Client, DoubtfulError
 from publishing.failure import NotPublishedError, PublishError
-from tests.publishing.conftest import FakeClock
+from tests.publishing.conftest import FakeClock, client_of
 from tests.publishing.server import TOKEN, Fault, GitHub, serve
 
 PURPOSE = Purpose(what="the thing", needs="contents: read")
@@ -352,6 +354,92 @@ def test_a_server_that_says_nothing_and_one_that_drips_are_given_up(impatient: C
     hub.faults[:] = [Fault(on=ON_PULL, status=200, drips=0.05, body=b" " * 100)] * 9
     assert "takes longer than" in refused(impatient).reason
     assert time.monotonic() - start < 5
+
+
+@contextmanager
+def talking(talk: Callable[[socket.socket], None]) -> Iterator[Client]:
+    """A client of a server that does what it likes with its first connection."""
+
+    def serve_one() -> None:
+        with suppress(OSError), listening.accept()[0] as connection:
+            talk(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve_one)
+        thread.start()
+        with Client(api=Api.at(f"http://127.0.0.1:{listening.getsockname()[1]}"), token=TOKEN, patience=0.5) as opened:
+            yield opened
+        thread.join()
+
+
+def test_a_server_whose_headers_never_end_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "EXCHANGE", 0.3)
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while not over.wait(0.02):
+            connection.sendall(b"x")
+
+    over = threading.Event()
+    with talking(drip) as client:
+        assert "did not come to an end within 0.3 s" in refused(client).reason
+        over.set()
+
+
+def test_a_slow_line_is_no_reason_to_give_up_a_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time without a byte counts, not that of all of them."""
+    monkeypatch.setattr(clients, "CONNECT", 0.3)
+    size = 6_000_000
+
+    def take(connection: socket.socket) -> None:
+        left = size
+        while left > 0:
+            left -= len(connection.recv(100_000))
+            time.sleep(0.02)
+        connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+
+    with talking(take) as client:
+        client.write("POST", PURPOSE, *STATUS, body={"sarif": "x" * size}, is_repeatable=False)
+
+
+def test_when_the_patience_is_over_nothing_more_is_asked(client: Client, hub: GitHub, clock: FakeClock) -> None:
+    client.get(PURPOSE, *PULL)
+    clock.time += 301
+    assert "the 300 s in which the server is asked are over" in refused(client).reason
+    assert len(hub.asked) == 1
+
+
+def test_what_comes_before_work_of_another_kind_has_its_own_patience(clock: FakeClock) -> None:
+    with serve() as hub, client_of(hub, clock) as client:
+        hub.faults.append(Fault(on=ON_PULL, status=403, body=b'{"message": "secondary rate limit"}'))
+        with client.apart(5):
+            assert "the limit of requests" in refused(client).reason
+        assert (clock.slept, client.left) == ([], 300)
+        client.api = Api.at("http://127.0.0.1:1")
+        with client.apart(5):
+            refused(client)
+        client.api = Api.at(hub.url)
+        client.get(PURPOSE, *PULL)
+
+
+def test_a_token_that_the_server_repeats_is_left_out(client: Client, hub: GitHub) -> None:
+    said = f'{{"message": "bad {TOKEN}", "errors": ["{TOKEN}"]}}'.encode()
+    hub.faults.append(Fault(on=ON_PULL, status=422, body=said))
+    assert "bad (the token); (the token)" in refused(client).reason
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("Repository was archived so is read-only.", "Take the repository out of the archive"),
+        ("Unable to create comment because issue is locked.", "Unlock the conversation"),
+    ],
+)
+def test_where_no_permission_helps_none_is_asked_for(client: Client, hub: GitHub, message: str, remedy: str) -> None:
+    hub.faults.append(Fault(on=ON_PULL, status=403, body=f'{{"message": "{message}"}}'.encode()))
+    error = refused(client)
+    assert error.remedy.startswith(remedy)
+    assert "permission" not in error.remedy
 
 
 def test_a_proxy_is_asked_and_its_password_is_in_no_error(hub: GitHub) -> None:

@@ -148,6 +148,7 @@ def test_however_many_findings_there_are_the_calls_are_few(tmp_path: Path) -> No
         done = started(tmp_path, hub, files)
     assert done.run.code == 1
     assert len(done.comment[1]) <= 65_000
+    assert "away from the changed lines" not in done.run.out  # all 300 files are new
     assert len([asked for asked in hub.asked if asked.method != "GET"]) == 4
     assert len(hub.asked) <= 12
     assert hub.violations == []

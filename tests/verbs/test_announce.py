@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
-from tests.publishing.server import TOKEN, Fault, GitHub, serve
+from publishing.place import target
+from settings import ScanSettings, parse
+from tests.github.runner import variables
+from tests.publishing.server import TOKEN, Asked, Fault, GitHub, serve
 from tests.revisions.workshop import Workshop
-from tests.threats.program import Run
+from tests.threats.program import ROOT, Run
 from tests.verbs.test_action import CONFIG, Shop, act, checkout, shop
+from verbs.announce import announcing
+from verbs.console import Console
 
 __all__ = ("shop",)
 
@@ -239,6 +250,118 @@ def test_findings_that_lie_outside_of_the_changed_lines_are_counted_and_not_anno
     told = [line for line in run.out.splitlines() if line.startswith("::") and "file=" in line]
     assert told
     assert all("line=4," in line for line in told)
+
+
+def test_a_limit_before_the_scan_holds_nobody_up_and_what_comes_out_is_told(shop: Shop, hub: GitHub) -> None:
+    limited = b'{"message": "You have exceeded a secondary rate limit."}'
+    hub.faults.append(Fault(on=f"POST /statuses/{shop.head}", status=403, body=limited))
+    run = step(shop, hub)
+    assert (run.code, warnings(run)) == (1, [])
+    assert [each["state"] for each in hub.statuses] == ["failure"]
+    assert run.seconds < 30
+
+
+def test_the_status_fails_as_the_step_does_where_publishing_is_required(shop: Shop, hub: GitHub) -> None:
+    hub.denied.add(COMMENTS)
+    assert step(shop, hub, fail_on_new="none", require_publish="true").code == 4
+    assert hub.statuses[-1]["state"] == "error"
+    assert hub.statuses[-1]["description"] == "Not published, which is required: the comment"
+
+
+def test_what_cannot_be_handed_over_after_all_was_told_is_told_once(shop: Shop, hub: GitHub) -> None:
+    hub.denied.add(STATUSES)
+    place = checkout(shop, shop.merge, depth=1)
+    (place.place.parent / "outputs").mkdir()
+    run = step(shop, hub, place)
+    assert run.code == 4
+    assert len(warnings(run)) == 1
+    assert len(hub.bodies()) == 1
+
+
+def test_a_defect_leaves_no_status_that_waits_for_ever(shop: Shop, hub: GitHub) -> None:
+    place = checkout(shop, shop.merge, depth=1)
+    (place.place.parent / "event.json").write_text(json.dumps(shop.event("pull_request")), encoding="utf-8")
+    named = {"GITHUB_EVENT_PATH": str(place.place.parent / "event.json"), "GITHUB_API_URL": hub.url}
+    environment = {**variables("pull_request", **named), "INPUT_TOKEN": TOKEN}
+    wanted = parse(("action",), environment, terminals=(False, False))
+    assert isinstance(wanted, ScanSettings)
+    assert wanted.publishing is not None
+    assert wanted.occasion is not None
+    about, console = target(wanted.occasion), Console(quiet=True, verbose=False, progress=False)
+    with (
+        pytest.raises(ZeroDivisionError),
+        announcing(wanted, wanted.publishing, about, console, is_open_to_strangers=False),
+    ):
+        raise ZeroDivisionError
+    assert [(each["state"], each["description"]) for each in hub.statuses] == [
+        ("pending", "Looking at base and head"),
+        ("error", "No verdict: hardening-gate has a defect, see the log"),
+    ]
+
+
+def test_a_server_that_repeats_the_token_is_not_quoted(shop: Shop, hub: GitHub) -> None:
+    repeated = json.dumps({"message": f"bad header: Bearer {TOKEN}"}).encode()
+    hub.faults += [Fault(on="GET /user", status=400, body=repeated), Fault(on="POST /x", status=400)]
+    run = step(shop, hub)
+    hub.faults.clear()
+    assert "bad header: Bearer (the token)" in run.err
+    assert TOKEN not in json.dumps(audit(shop)) + summary(shop)
+
+
+def test_where_the_server_does_not_tell_of_the_label_people_hear_of_it(shop: Shop, hub: GitHub) -> None:
+    place = with_a_way_out(shop)
+    hub.labels = ["break-glass"]
+    hub.faults.append(Fault(on="GET /events", status=404, body=b"{}"))
+    run = step(shop, hub, place)
+    assert run.code == 1
+    assert "nobody knows whether the label break-glass is set: the server answers with HTTP 404" in run.err
+
+
+@pytest.mark.threat("P16")
+def test_a_job_that_is_cancelled_while_it_publishes_ends_at_once_and_tells_nothing_more(
+    shop: Shop, hub: GitHub
+) -> None:
+    place = checkout(shop, shop.merge, depth=1)
+    asked, go_on = Event(), Event()
+
+    def stand_still(request: Asked) -> None:
+        if request.path == "/user":
+            asked.set()
+            go_on.wait(30)
+
+    hub.before = stand_still
+    code, seconds, err = cancelled(place, shop, hub, asked)
+    go_on.set()
+    assert (code, err) == (143, "")
+    assert seconds < 1.5
+    assert hub.comments == []
+
+
+def cancelled(place: Workshop, shop: Shop, hub: GitHub, when: Event) -> tuple[int, float, str]:
+    """Exit code, seconds after the signal and standard error of a step that is cancelled."""
+    folder = place.place.parent
+    (folder / "event.json").write_text(json.dumps(shop.event("pull_request")), encoding="utf-8")
+    environment = {
+        **os.environ,
+        **variables("pull_request", GITHUB_EVENT_PATH=str(folder / "event.json"), GITHUB_SHA=shop.merge),
+        "GITHUB_API_URL": hub.url,
+        "INPUT_TOKEN": TOKEN,
+        "INPUT_SCANNERS": "native",
+        "INPUT_UPLOAD-SARIF": "false",
+    }
+    with subprocess.Popen(
+        [sys.executable, ROOT / "entrypoint.py", "action"],
+        cwd=place.place,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert when.wait(60)
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        return process.returncode, time.monotonic() - start, err
 
 
 def all_of(folder: Path) -> Mapping[str, str]:
