@@ -60,7 +60,9 @@ def publish(wanted: PublishSettings) -> int:
             second = _SecondLook(wanted=wanted.scan, occasion=occasion, pull=pull, sandbox=sandbox, console=console)
             outcome, judged = second.outcome()
         outcome = announcement.honoured(_beside(outcome, claim), occasion)
-        return conclude(outcome, wanted.scan, console, lambda code: announcement.tell(outcome, judged, code))
+        # The status says what the verdict is, whatever the exit code of this job: it belongs to another commit.
+        code = outcome.verdict.exit_code
+        return conclude(outcome, wanted.scan, console, lambda _: announcement.tell(outcome, judged, code))
 
 
 def _circumstances(wanted: PublishSettings) -> tuple[Occasion, Trigger, Publishing]:

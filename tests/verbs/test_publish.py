@@ -140,6 +140,12 @@ def test_the_action_does_the_same_by_its_inputs_and_hands_outputs_over(fork: For
     assert fork.hub.sarifs == []
 
 
+def test_with_warn_only_the_job_passes_and_the_status_says_what_the_verdict_is(fork: Fork) -> None:
+    run = fork.publish("--warn-only")
+    assert run.code == 0, run.err
+    assert fork.hub.statuses[-1]["state"] == "failure"
+
+
 def test_a_conflict_leaves_no_merge_and_head_itself_is_judged(fork: Fork) -> None:
     fork.origin.git("update-ref", "-d", "refs/pull/7/merge")
     run = fork.publish()
