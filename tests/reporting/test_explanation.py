@@ -130,7 +130,7 @@ def test_markdown_of_the_list_has_a_row_for_each_control() -> None:
 
 def test_what_a_control_applies_to_is_said_in_words() -> None:
     assert applies_to(control("host-pid")) == "the pod of every object that bears pods"
-    assert applies_to(control("kubelet-event-qps")) == NOWHERE
+    assert applies_to(control("kubelet-config-permissions")) == NOWHERE
     assert applies_to(control("audit-log-path")).endswith("where it runs kube-apiserver")
 
 

@@ -56,7 +56,8 @@ def test_the_verdict_is_the_first_annotation_with_the_reasons() -> None:
     assert (first.name, first.properties) == ("error", {"title": "hardening-gate"})
     verdict, reason = first.data.splitlines()
     assert verdict == (
-        "100.0 → 11.1 (-88.9): 1 introduced, 0 resolved, blocked because it brings 1 new finding of severity high or above"
+        "100.0 → 11.1 (-88.9): 1 introduced, 0 resolved,"
+        " blocked because it brings 1 new finding of severity high or above"
     )
     assert reason.startswith("fail_on_new: 1 new finding of severity high or above (limit: none). Fix them")
 

@@ -33,8 +33,8 @@ def test_the_verdict_comes_first_then_why_then_what_is_new_with_place_and_fix() 
     )
     assert text == (
         "BLOCKED  score 100.0 → 50.0 (-50.0): 1 introduced, 0 resolved\n"
-        "  fail_on_new: 1 new finding of severity high or above (limit: none). Fix them, or waive each with a reason and an"
-        " expiry date.\n"
+        "  fail_on_new: 1 new finding of severity high or above (limit: none). Fix them, or waive each with a reason"
+        " and an expiry date.\n"
         "  made of: 1 finding introduced -400.00, 1 object with fewer checks than before +350.00\n"
         "\n"
         "New 1 (1 high)\n"
