@@ -22,7 +22,7 @@ from reporting.rows import Row, rows_of
 from reporting.text import MESSAGE_LIMIT, Annotation, Terminal, annotation, terminal
 from reporting.verdict_line import verdict_line
 
-MOST: Mapping[str, int] = {"error": 10, "warning": 7, "notice": 9}
+MOST: Mapping[str, int] = {"error": 10, "warning": 6, "notice": 9}
 """Annotations of a level: the runner shows ten of a step. The rest is for the last notice, and for warnings about what
 could not be published, which follow in the same step."""
 MOST_FAILURES = 4

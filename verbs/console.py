@@ -247,9 +247,10 @@ def _write_out(pieces: Iterable[str]) -> None:
 
 
 def append(file: Path, text: str) -> None:
-    """Append to a file of the runner. Raises EnvironmentBrokenError when that cannot be."""
+    """Append to a file of the runner, which waits for nobody. Raises EnvironmentBrokenError when that cannot be."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        with file.open("a", encoding="utf-8") as stream:
+        with os.fdopen(os.open(file, flags, 0o600), "a", encoding="utf-8") as stream:
             stream.write(text)
     except OSError as error:
         raise EnvironmentBrokenError(

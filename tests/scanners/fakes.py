@@ -23,7 +23,7 @@ def fake_toolbox(folder: Path, name: str, script: str) -> Toolbox:
     """A toolbox in which ``name`` is this shell script."""
     pins = folder / "pins.json"
     row = {"name": name, "version": "1.2.3", "version_arguments": [], "version_answer": "1.2.3"}
-    pins.write_text(json.dumps({"tools": [row]}), encoding="utf-8")
+    pins.write_text(json.dumps({"tools": [row], "denied": []}), encoding="utf-8")
     binary = folder / "tools" / f"{name}@1.2.3" / name
     binary.parent.mkdir(parents=True, exist_ok=True)
     binary.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
