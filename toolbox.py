@@ -69,12 +69,22 @@ class Denied:
 
 
 class Toolbox:
-    """The pinned binaries below ``${HARDENING_GATE_HOME:-${XDG_CACHE_HOME:-~/.cache}/hardening-gate}/tools``."""
+    """The pinned binaries below ``${HARDENING_GATE_HOME:-${XDG_CACHE_HOME:-~/.cache}/hardening-gate}/tools``.
 
-    def __init__(self, home: Path, *, pins: Path = PINS) -> None:
+    ``elsewhere``: the folder of the tools as children find it, where that is another one than for us: then only
+    ``check``, which starts one, can tell whether it is there.
+    """
+
+    def __init__(self, home: Path, *, pins: Path = PINS, elsewhere: Path | None = None) -> None:
         self.home = home.absolute()
+        self._elsewhere = elsewhere
+        self._file = pins
         self._pins, self._denied = _read_pins(pins)
         self._checked: set[str] = set()
+
+    def seen_by(self, sandbox: Sandbox) -> Toolbox:
+        """The same tools, where the children of this sandbox find them."""
+        return Toolbox(self.home, pins=self._file, elsewhere=sandbox.runner.tools)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,10 +101,12 @@ class Toolbox:
         return self._pins[name]
 
     def path(self, name: str) -> Path:
-        """The binary, ``tools/NAME@VERSION/NAME``. Raises EnvironmentBrokenError when it is absent or denied."""
+        """``tools/NAME@VERSION/NAME``. Raises EnvironmentBrokenError when it is denied or, as far as we see, absent."""
         pin = self.pin(name)
         self._refuse_denied(name, pin.version, f"The pinned {pin.label}")
-        binary = self.home / "tools" / f"{name}@{pin.version}" / name
+        binary = (self._elsewhere or self.home / "tools") / f"{name}@{pin.version}" / name
+        if self._elsewhere is not None:
+            return binary
         try:
             mode = binary.stat().st_mode
         except OSError as error:

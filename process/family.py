@@ -12,9 +12,13 @@ from typing import Protocol
 
 
 class Owner(Protocol):
-    """A sandbox, as far as its children are concerned."""
+    """Whose children they are."""
 
     stopped: bool
+
+
+class Closing(Protocol):
+    """A sandbox."""
 
     def close(self) -> None:
         """End all children and remove the private folder."""
@@ -27,7 +31,7 @@ class Family:
         # Reentrant: a signal's handler may interrupt the very thread that holds it.
         self.lock = threading.RLock()
         self.leaders: dict[int, Owner] = {}
-        self.sandboxes: set[Owner] = set()
+        self.sandboxes: set[Closing] = set()
 
 
 FAMILY = Family()

@@ -1,42 +1,28 @@
-"""A private folder and the processes that work in it: the only place that starts any."""
+"""A private folder and the children that work in it: the only door to starting any, by whichever runner."""
 
 from __future__ import annotations
 
 import os
-import signal
 import stat
-import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from model.errors import EnvironmentBrokenError
-from process.confinement import (
-    NOBODY,
-    PLACES,
-    Limits,
-    become_guardian,
-    find_wrappers,
-    opened,
-    require_capabilities,
-    told,
-    wrapping,
-)
-from process.family import FAMILY, await_death, children, kill_group
-from process.watching import LAST_WORDS, Child, End, Finished, Watch, finished
+from process.children import STOPPED, Children
+from process.confinement import NOBODY, PLACES, Limits, told
+from process.family import FAMILY
+from process.runner import Runner, Start
+from process.watching import Finished
 from removal import remove_tree
 
 RESERVE = 256 << 20
 """Bytes that must stay free where the private folder lies."""
 USUAL = frozenset(map(Path, ("/tmp", "/var/tmp", "/usr/tmp")))  # noqa: S108 where temporary folders belong
-TICK = 0.25
-"""Seconds between two looks at the free space."""
 
 Observer = Callable[[Sequence[str], str, Finished], None]
 """Told of every child that has ended, by the thread that started it: program and arguments, what it was about, how it
@@ -53,25 +39,11 @@ def free_bytes(folder: Path) -> int:
     return space.f_bavail * space.f_frsize
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Start:
-    """What is to be started, and how."""
-
-    command: tuple[str | Path, ...]
-    cwd: Path
-    limits: Limits
-    environment: Mapping[str, str | None]
-    about: str = ""
-    trusted: bool = False
-    """Runs as ourselves."""
-    stdin: bytes = b""
-
-
 class Sandbox:
-    """A private folder and the processes that work in it. A context manager: leaving removes the folder.
+    """A private folder and the children that work in it. A context manager: leaving removes the folder.
 
-    As root, children are user 65534 and cannot read what is root's; else they are ourselves (``unprivileged`` says
-    which), and only our memory and environment are closed to them.
+    Children are processes of this machine (``Children``), unless ``runner`` starts them in another way; what is trusted
+    always is one. Where we are root, children are user 65534, else they are ourselves: ``unprivileged`` says which.
     Raises EnvironmentBrokenError where children cannot be confined at all.
     """
 
@@ -81,12 +53,8 @@ class Sandbox:
         temporary: Path | None = None,
         free: Callable[[Path], int] = free_bytes,
         observer: Observer = unobserved,
+        runner: Runner | None = None,
     ) -> None:
-        self.unprivileged = os.geteuid() == 0
-        if self.unprivileged:
-            require_capabilities()
-        self._tools = find_wrappers()
-        become_guardian(unreadable=not self.unprivileged)
         self._free = free
         self._observer = observer
         self.stopped = False
@@ -94,6 +62,9 @@ class Sandbox:
         self.root = Path(tempfile.mkdtemp(prefix="hardening-gate-", dir=temporary or _temporary())).resolve()
         with ExitStack() as undo:
             undo.callback(remove_tree, self.root)
+            self._children = Children(self.root)
+            self._runner = runner or self._children
+            self.unprivileged = self._children.unprivileged
             self.root.chmod(0o711)
             self._require_reachable()
             self.require_space()
@@ -107,6 +78,12 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Close it, whatever happened."""
         self.close()
+        self._runner.close()
+
+    @property
+    def runner(self) -> Runner:
+        """What starts the children."""
+        return self._runner
 
     @contextmanager
     def folder(self, name: str) -> Iterator[Path]:
@@ -133,9 +110,11 @@ class Sandbox:
         running is ended with it. Several threads may run children at once. Raises EnvironmentBrokenError when it
         cannot be started at all.
         """
-        start = _Start(command=tuple(command), cwd=cwd, limits=limits, environment=environment or {}, about=about)
         with self._fresh("home", PLACES["TMPDIR"]) as home:
-            return self._run(start, home)
+            start = self._start(command, cwd, home, limits, environment or {})
+            done = self._runner.run(start)
+        self._observer(start.command, about, done)
+        return done
 
     def run_trusted(
         self,
@@ -153,17 +132,33 @@ class Sandbox:
         """
         home = self._made("home", PLACES["TMPDIR"])
         try:
-            start = _Start(
-                command=tuple(command),
-                cwd=cwd,
-                limits=limits,
-                environment=environment or {},
-                trusted=True,
-                stdin=stdin,
-            )
-            return self._run(start, home)
+            start = self._start(command, cwd, home, limits, environment or {})
+            done = self._children.run_as_ourselves(start, stdin)
         finally:
             self._remove(home)
+        self._observer(start.command, "", done)
+        return done
+
+    def _start(
+        self,
+        command: Sequence[str | Path],
+        cwd: Path,
+        home: Path,
+        limits: Limits,
+        environment: Mapping[str, str | None],
+    ) -> Start:
+        place = cwd.resolve()
+        if not place.is_relative_to(self.root) or place == self.root:
+            raise ValueError(f"children work in folders of the sandbox only, not in {cwd}")
+        return Start(
+            command=tuple(map(str, command)),
+            cwd=place,
+            folder=self.root / place.relative_to(self.root).parts[0],
+            home=home,
+            limits=limits,
+            environment={name: value for name, value in {**told(home), **environment}.items() if value is not None},
+            is_full=lambda: self._free(self.root) < RESERVE // 2,
+        )
 
     @contextmanager
     def _fresh(self, name: str, *within: str) -> Iterator[Path]:
@@ -192,40 +187,12 @@ class Sandbox:
         with self._removing:
             remove_tree(path)
 
-    def _run(self, wanted: _Start, home: Path) -> Finished:
-        """One child from its start to the burial of all that it left."""
-        program, *arguments = wanted.command
-        if not wanted.cwd.resolve().is_relative_to(self.root):
-            raise ValueError(f"children work in folders of the sandbox only, not in {wanted.cwd}")
-        limits = wanted.limits
-        wrapped = wrapping(self._tools, limits, nobody=self.unprivileged and not wanted.trusted)
-        with opened(Path(program)) as descriptor, _holding(wanted.stdin, self.root) as stdin:
-            words = (*wrapped, f"/proc/self/fd/{descriptor}", *map(str, arguments))
-            start = time.monotonic()
-            environment = {**told(home), **wanted.environment}
-            known = {name: value for name, value in environment.items() if value is not None}
-            child = self._start(words, wanted.cwd, known, descriptor, stdin)
-            with Watch(child, limits.output) as watch:
-                try:
-                    end = self._attend(watch, start + limits.seconds)
-                finally:
-                    self._finish(child)
-                watch.drain()
-        done = finished(program, child.returncode, end, watch, time.monotonic() - start)
-        self._observer((str(program), *map(str, arguments)), wanted.about, done)
-        return done
-
     def kill_all(self) -> None:
         """End all children at once and start no more. A signal's handler may call it: it waits for no other thread."""
         self.stopped = True
-        with FAMILY.lock:
-            leaders = [pid for pid, owner in FAMILY.leaders.items() if owner is self]
-            for pid in leaders:
-                kill_group(pid)
-            for pid in leaders:
-                with suppress(ChildProcessError):
-                    await_death(pid)
-            self._end_strays()
+        self._children.end_all()
+        if self._runner is not self._children:
+            self._runner.end_all()
 
     def close(self) -> None:
         """End all children and remove the private folder."""
@@ -245,7 +212,7 @@ class Sandbox:
 
     def _refuse_when_stopped(self) -> None:
         if self.stopped:
-            raise EnvironmentBrokenError("The run was told to stop; no process is started any more.", "Run it again.")
+            raise EnvironmentBrokenError(*STOPPED)
 
     def _require_reachable(self) -> None:
         """Children that are nobody must be able to enter every folder above theirs."""
@@ -261,95 +228,11 @@ class Sandbox:
         if self.unprivileged:
             os.chown(folder, NOBODY, NOBODY, follow_symlinks=False)
 
-    def _start(
-        self, words: Sequence[str], cwd: Path, environment: Mapping[str, str], descriptor: int, stdin: int
-    ) -> Child:
-        """Start and register at once: nobody may see the child before it is known as ours."""
-        with FAMILY.lock:
-            self._refuse_when_stopped()
-            try:
-                child = subprocess.Popen(
-                    words,
-                    cwd=cwd,
-                    env=environment,
-                    stdin=stdin,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    bufsize=0,
-                    pass_fds=(descriptor,),
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise EnvironmentBrokenError(
-                    f"No process can be started: {error}.", "Look at the limits and the memory of this machine."
-                ) from error
-            FAMILY.leaders[child.pid] = self
-            if self.stopped:  # kill_all came, in a signal's handler, between the start and the registration.
-                kill_group(child.pid)
-        return child
-
-    def _attend(self, watch: Watch, deadline: float) -> End:
-        """Read what the child prints until it ends or must end."""
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return End.TIMED_OUT
-            if watch.wait(min(left, TICK)):
-                return End.EXITED
-            if watch.stdout.overflowed:
-                return End.TOO_MUCH_OUTPUT
-            if self._free(self.root) < RESERVE // 2:
-                return End.DISK_FULL
-
-    def _finish(self, child: Child) -> None:
-        """Kill the child's group and all that has left the group, and bury them."""
-        kill_group(child.pid)
-        await_death(child.pid)
-        with FAMILY.lock:
-            del FAMILY.leaders[child.pid]
-            child.wait()
-            self._end_strays()
-
-    def _end_strays(self) -> None:
-        """Kill those that left their group and lost their parent: they have become our own children."""
-        deadline = time.monotonic() + LAST_WORDS
-        while (strays := tuple(filter(self._is_stray, children()))) and time.monotonic() < deadline:
-            for pid in strays:
-                with suppress(ProcessLookupError, ChildProcessError):
-                    os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
-
-    def _is_stray(self, pid: int) -> bool:
-        """Whether a child of this process came from a sandbox and belongs to no child that may still run."""
-        try:
-            if pid in FAMILY.leaders:
-                return False
-            owner = FAMILY.leaders.get(os.getsid(pid))
-            if owner and not owner.stopped:
-                return False
-            if self.unprivileged and f"\nUid:\t{NOBODY}\t" in Path(f"/proc/{pid}/status").read_text(encoding="utf-8"):
-                return True
-            return f"HOME={self.root}/".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-        except (ProcessLookupError, FileNotFoundError, PermissionError):
-            return False
-
 
 def kill_all() -> None:
     """End everything that was started and remove every private folder; for the handler of a signal that ends us."""
     for sandbox in tuple(FAMILY.sandboxes):
         sandbox.close()
-
-
-@contextmanager
-def _holding(content: bytes, folder: Path) -> Iterator[int]:
-    """A descriptor from which ``content`` is read: a file of ours that has no name."""
-    if not content:
-        yield subprocess.DEVNULL
-        return
-    with tempfile.TemporaryFile(dir=folder) as stream:
-        stream.write(content)
-        stream.seek(0)
-        yield stream.fileno()
 
 
 def _temporary() -> Path:

@@ -45,7 +45,7 @@ class Finished:
     seconds: float
 
 
-class _Whole:
+class Whole:
     """Everything that was printed, up to a limit."""
 
     def __init__(self, limit: int) -> None:
@@ -58,13 +58,18 @@ class _Whole:
         """Whether more was printed than the limit."""
         return self.size > self.limit
 
+    @property
+    def kept(self) -> bytes:
+        """As much of it as there was room for."""
+        return b"".join(self.chunks)
+
     def add(self, chunk: bytes) -> None:
         """Keep it as long as there is room."""
         self.chunks.append(chunk[: max(0, self.limit - self.size)])
         self.size += len(chunk)
 
 
-class _Ends:
+class Ends:
     """The beginning and the end of what was printed."""
 
     def __init__(self, limit: int) -> None:
@@ -93,8 +98,8 @@ class Watch:
 
     def __init__(self, child: Child, limit: int) -> None:
         self.child = child
-        self.stdout = _Whole(limit)
-        self.stderr = _Ends(KEPT_OF_STDERR)
+        self.stdout = Whole(limit)
+        self.stderr = Ends(KEPT_OF_STDERR)
         self.death = os.pidfd_open(child.pid)
         self.waiting = selectors.DefaultSelector()
 
@@ -148,7 +153,7 @@ def finished(program: str | Path, code: int, end: End, watch: Watch, seconds: fl
     return Finished(
         end=end,
         exit_code=128 - code if code < 0 else code,
-        stdout=b"".join(watch.stdout.chunks),
+        stdout=watch.stdout.kept,
         stderr=stderr,
         seconds=seconds,
     )

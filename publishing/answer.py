@@ -26,6 +26,12 @@ CLOSED: Final[Mapping[str, str]] = {
 }
 """What to do where no permission helps, by a word of GitHub's message."""
 AGAIN: Final = "Run it again; if it stays so, look at the status page of the server."
+READ: Final = "Read what the server says; if you cannot change it, switch this off."
+REMEDIES: Final[Mapping[int, str]] = {
+    401: "The token is not valid, or not any more: hand on `token: ${{ github.token }}`.",
+    410: "Unlock the conversation, or switch this off; an old server may not know this version of its interface.",
+    413: "It is too large for this server: give each part of the repository a job and `id` of its own.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +43,7 @@ class Purpose:
     needs: str
     """What the token must be allowed, as ``permissions:`` of a workflow has it: ``pull-requests: write``."""
     otherwise: str = ""
-    """What else may be the reason of a refusal, one sentence."""
+    """What else may be the reason that something is forbidden, one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +110,14 @@ def is_doubtful(outcome: Answer | Lost) -> bool:
 
 
 def refusal(purpose: Purpose, outcome: Answer | Lost, wait: float | None = None) -> PublishError:
-    """The line for people. ``wait``: what the server asks for and nobody has the time for."""
+    """The line for people. ``wait``: until another try, which nobody has the time for."""
     if isinstance(outcome, Lost):
         return PublishError(what=purpose.what, reason=outcome.reason, remedy=outcome.remedy)
-    said = f": {outcome.message}" if outcome.message else ""
+    said = f": {outcome.message.rstrip('.')}" if outcome.message else ""
     reason = f"the server answers with HTTP {outcome.status}{said}"
     if outcome.is_limit:
-        asked = f", and asks to wait for {wait:.0f} s" if wait else ""
-        reason = f"the limit of requests is reached (HTTP {outcome.status}){asked}"
+        lasts = f", and another try makes no sense before {wait:.0f} s are over" if wait else ""
+        reason = f"the limit of requests is reached (HTTP {outcome.status}){lasts}"
     return PublishError(
         what=purpose.what,
         status=outcome.status,
@@ -123,15 +129,9 @@ def refusal(purpose: Purpose, outcome: Answer | Lost, wait: float | None = None)
 def _remedy(purpose: Purpose, answer: Answer, *, is_limit: bool) -> str:
     if is_limit:
         return "Run it again later; if it happens often, give each job fewer runs, or a token with a larger limit."
-    if answer.status == 401:
-        return "The token is not valid, or not any more: hand on `token: ${{ github.token }}`."
     if answer.status in {403, 404}:
         return _how_it_may(purpose, answer)
-    if answer.status == 410:
-        return "Unlock the conversation, or switch this off; an old server may not know this version of its interface."
-    if answer.status >= 500:
-        return AGAIN
-    return purpose.otherwise or "Read what the server says; if you cannot change it, switch this off."
+    return AGAIN if answer.status >= 500 else REMEDIES.get(answer.status, READ)
 
 
 def _how_it_may(purpose: Purpose, answer: Answer) -> str:

@@ -26,6 +26,12 @@ PURPOSE: Final = Purpose(
     otherwise="Code scanning must be switched on for the repository (a private one needs GitHub Code Security); else "
     "switch the upload off, or hand the file to github/codeql-action/upload-sarif.",
 )
+OTHER_COMMIT: Final = PublishError(
+    what=PURPOSE.what,
+    reason="the commit that was judged is not the one that the event is about",
+    remedy="Check that one out.",
+)
+"""Nothing that is said of it may stand under the commit of the event."""
 _REF: Final = re.compile(r"refs/(?:heads|tags|pull)/.+")
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 
@@ -59,7 +65,7 @@ def judged(occasion: Occasion, commit: str | None) -> Judged:
     if occasion.pull_request is not None and commit == occasion.pull_request.head_sha:
         ref = f"refs/pull/{occasion.pull_request.number}/head"
     elif commit != occasion.sha:
-        raise _refused("the commit that was judged is not the one that the event is about", "Check that one out.")
+        raise NotPublishedError(OTHER_COMMIT)
     if ref is None or not _REF.fullmatch(ref):
         raise _refused("the event names no branch, tag or pull request", "Switch the upload off for this event.")
     return Judged(ref=ref, commit_sha=commit)

@@ -9,8 +9,9 @@ from typing import Final
 
 from publishing.answer import Purpose
 from publishing.client import Client
-from publishing.failure import as_value, one_line
+from publishing.failure import NotPublishedError, as_value, one_line
 from publishing.place import JobId, Repository
+from publishing.shape import unexpected
 
 LONGEST: Final = 140
 """Characters of a description."""
@@ -52,4 +53,6 @@ def publish(client: Client, status: Status) -> None:
     }
     if _LINK.fullmatch(status.target_url):
         body["target_url"] = status.target_url
-    client.write("POST", PURPOSE, *status.repository.path, "statuses", status.sha, body=body)
+    made = client.write("POST", PURPOSE, *status.repository.path, "statuses", status.sha, body=body)
+    if made.text("state") != status.state:  # somebody between us and the server may say yes to everything
+        raise NotPublishedError(unexpected(PURPOSE))

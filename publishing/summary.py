@@ -28,7 +28,7 @@ def append(path: Path, text: str) -> None:
     try:
         _append(file, text.encode(errors="replace"))
     except OSError as error:
-        raise _refused(f"its file cannot be written ({error.strerror})") from error
+        raise _refused(f"its file cannot be written ({error.strerror})", "Free some space on its disk.") from error
     finally:
         os.close(file)
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from process import End, Limits
+from model.errors import EnvironmentBrokenError
+from process import Limits
 from revisions.git import LOCAL
 from revisions.objects import Objects, require_id
 
 Lines: TypeAlias = tuple[int, int]
 """First and last line of a run, from 1 on."""
-LISTING: Final = 64 << 20
+LISTING: Final = 256 << 20
 """Bytes of the list of changed files."""
 PATCH: Final = 16 << 20
 """Bytes of the patch of one file."""
+SECONDS: Final = 20.0
+"""For all patches together: they say where annotations go, and nothing else."""
+MOST_FILES: Final = 500
+"""Whose patches are read."""
 WHOLE: Final = ((1, 2**31 - 1),)
-"""Of a file that base has not."""
+"""Of a file that base has not, or of which nobody can tell within these bounds."""
 _HUNK: Final = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _RENAMED: Final = b"RC"
 
@@ -35,12 +41,19 @@ class _Pair:
 def changed_lines(objects: Objects, base: str, head: str, paths: Iterable[str]) -> Mapping[str, tuple[Lines, ...]]:
     """By path of ``head``, for those of ``paths`` that differ from ``base`` or are new there.
 
-    A path whose patch is too large to be read, or takes too long, is left out. Raises EnvironmentBrokenError when git
-    fails.
+    Where git fails, or a patch is too large or too late, the whole file counts: no verdict depends on it, so it raises
+    nothing.
     """
-    pairs = dict(_pairs(objects, base, head))
-    found = ((path, pairs.get(path)) for path in paths)
-    return {path: lines for path, pair in found if pair and (lines := _lines(objects, pair)) is not None}
+    wanted, end = tuple(dict.fromkeys(paths)), time.monotonic() + SECONDS
+    try:
+        pairs = dict(_pairs(objects, base, head))
+    except EnvironmentBrokenError:
+        return dict.fromkeys(wanted, WHOLE)
+    found = [(path, pairs[path]) for path in wanted if path in pairs]
+    return {
+        path: _lines(objects, pair, end - time.monotonic()) if number < MOST_FILES else WHOLE
+        for number, (path, pair) in enumerate(found)
+    }
 
 
 def _pairs(objects: Objects, base: str, head: str) -> Iterator[tuple[str, _Pair]]:
@@ -59,25 +72,18 @@ def _pairs(objects: Objects, base: str, head: str) -> Iterator[tuple[str, _Pair]
             yield path.decode("utf-8", "replace"), _Pair(old=None if is_new else old.decode(), new=new.decode())
 
 
-def _lines(objects: Objects, pair: _Pair) -> tuple[Lines, ...] | None:
-    """None where nobody can tell."""
-    if pair.old is None:
+def _lines(objects: Objects, pair: _Pair, seconds: float) -> tuple[Lines, ...]:
+    if pair.old is None or seconds <= 0:
         return WHOLE
-    done = objects.git.start(
-        "diff",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        "--text",
-        "--unified=0",
-        require_id(pair.old),
-        require_id(pair.new),
-        at=objects.at,
-        limits=Limits(seconds=LOCAL.seconds, output=PATCH),
-    )
-    if done.end is not End.EXITED or done.exit_code != 0:
-        return None
-    return tuple(_runs(done.stdout))
+    options = ("--no-ext-diff", "--no-textconv", "--no-color", "--text", "--unified=0")
+    limits = Limits(seconds=seconds, output=PATCH)
+    try:
+        patch = objects.git.ask(
+            "diff", *options, require_id(pair.old), require_id(pair.new), at=objects.at, limits=limits
+        )
+    except EnvironmentBrokenError:
+        return WHOLE
+    return tuple(_runs(patch))
 
 
 def _runs(patch: bytes) -> Iterator[Lines]:

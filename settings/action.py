@@ -26,6 +26,8 @@ SINGLE = (
     "fail-on-new",
     "allow-incomplete",
     "output",
+    "runner",
+    "runner-image",
 )
 OF_SCAN = ("base", "head", "policy")
 """Which the second stage knows from GitHub."""

@@ -20,6 +20,7 @@ from settings.values import (
     FORMATS,
     KUBE_VERSION,
     PROGRAM,
+    RUNNERS,
     SCANNERS,
     SEVERITIES,
     TRUST,
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     _add_deps(verbs.add_parser("deps", help="fetches the chart dependencies that locks pin", allow_abbrev=False))
     _add_init(verbs.add_parser("init", help="writes the workflow and a commented configuration", allow_abbrev=False))
     doctor = verbs.add_parser("doctor", help="what works here, what does not, what to do", allow_abbrev=False)
+    _add_runner(doctor)
     _add_console(doctor)
     verbs.add_parser("action", help="what the container runs: scan, options from the environment")
     return top
@@ -144,7 +146,13 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
     )
     work.add_argument("--timeout", type=_positive(float), default=600.0, metavar="S", help="seconds for a tool (600)")
     work.add_argument("--timings", type=Path, metavar="FILE", help="write seconds by step, as JSON")
+    _add_runner(work)
     _add_console(parser)
+
+
+def _add_runner(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    parser.add_argument("--runner", choices=RUNNERS, default=RUNNERS[0], help="what each child is (process)")
+    parser.add_argument("--runner-image", type=_name, metavar="NAME", help="of the containers (that of this product)")
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:

@@ -1,12 +1,14 @@
-"""What the environment says: where tools lie, whether to colour, which way leads to the network."""
+"""What the environment says: where tools and Docker lie, whether to colour, which way leads to the network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from settings.values import PROGRAM
+from settings.values import PROGRAM, DockerRunner
 
+DOCKER_HOST = "unix:///var/run/docker.sock"
+"""Where Docker's own client looks when nobody says anything."""
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """The variables by which requests, curl and OpenSSL find certificates."""
 PROXIES: Mapping[str, tuple[str, ...]] = {
@@ -40,6 +42,16 @@ def is_dumb(environment: Mapping[str, str]) -> bool:
 def is_plain(environment: Mapping[str, str]) -> bool:
     """Whether nobody wants colours (no-color.org)."""
     return bool(environment.get("NO_COLOR")) or is_dumb(environment)
+
+
+def docker_runner(environment: Mapping[str, str], image: str) -> DockerRunner:
+    """Where Docker's own client looks for the daemon, and what a job of GitHub has mounted into a container action."""
+    spare = (environment.get(name) for name in ("RUNNER_TEMP", "HOME"))
+    return DockerRunner(
+        host=environment.get("DOCKER_HOST") or DOCKER_HOST,
+        image=image,
+        spare=tuple(Path(folder) for folder in spare if folder),
+    )
 
 
 def first(environment: Mapping[str, str], *names: str) -> str:

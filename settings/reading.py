@@ -16,7 +16,7 @@ from model.occasion import Occasion
 from model.policy import AllowIncomplete
 from settings.action import command_line, is_action, outputs_file, token
 from settings.command_line import parser
-from settings.environment import CERTIFICATES, first, home, is_dumb, is_plain, network
+from settings.environment import CERTIFICATES, docker_runner, first, home, is_dumb, is_plain, network
 from settings.publishing import publishing
 from settings.values import (
     FORMATS,
@@ -25,6 +25,7 @@ from settings.values import (
     CompareSettings,
     ControlsSettings,
     DepsSettings,
+    DockerRunner,
     DoctorSettings,
     ExplainSettings,
     GateOverrides,
@@ -67,7 +68,7 @@ def parse(  # noqa: PLR0911 one for each verb
         case "init":
             return InitSettings(**common, root=options.root, dry_run=options.dry_run)
         case _:
-            return DoctorSettings(**common)
+            return DoctorSettings(**common, runner=_runner(options, environment))
 
 
 def _common(
@@ -120,9 +121,18 @@ def _scan(
         publishing=publishing(environment) if from_event else None,
         require_publish=options.require_publish,
         outputs=outputs_file(argv, environment),
+        runner=_runner(options, environment),
         jobs=options.jobs,
         timeout=options.timeout,
     )
+
+
+def _runner(options: argparse.Namespace, environment: Mapping[str, str]) -> DockerRunner | None:
+    if options.runner == "docker":
+        return docker_runner(environment, options.runner_image or "")
+    if options.runner_image:
+        raise UsageError("--runner-image without --runner docker", "Add --runner docker, or leave the image out.")
+    return None
 
 
 def _occasion(environment: Mapping[str, str]) -> Occasion | None:

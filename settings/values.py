@@ -22,6 +22,8 @@ CONTROLS_FORMATS = ("table", "json", "csv", "markdown")
 TRUST = ("audit", "none")
 SEVERITIES = (*(severity.value for severity in Severity), "none")
 CONFIG = ".hardening-gate.yaml"
+RUNNERS = ("process", "docker")
+"""What children are: processes of this machine, or containers."""
 WORKTREE = "worktree"
 """Head as the files lie there."""
 CHECKED_OUT = "HEAD"
@@ -70,6 +72,18 @@ class Publishing:
     no_proxy: str
     certificates: str
     """File or folder of trusted certificates; empty for the usual ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerRunner:
+    """Every child is a container."""
+
+    host: str
+    """Of the Docker daemon, as DOCKER_HOST has it."""
+    image: str
+    """Empty for that of this very product."""
+    spare: tuple[Path, ...]
+    """Where the private folder may lie if we are in a container and the usual place is there only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +148,8 @@ class ScanSettings(Common):
     """Whether what could not be told is exit code 4 in place of 0."""
     outputs: Path | None
     """The file that takes the outputs of a workflow step; only for the action."""
+    runner: DockerRunner | None
+    """None: children are processes."""
     jobs: int
     timeout: float
     """Seconds for one start of a tool."""
@@ -184,6 +200,9 @@ class DepsSettings(Common):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorSettings(Common):
     """``doctor``: what works, what does not, what to do."""
+
+    runner: DockerRunner | None
+    """None: children are processes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

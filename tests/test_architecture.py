@@ -97,6 +97,12 @@ def test_only_registries_and_what_publishes_speak_http(name: str) -> None:
     }
 
 
+def test_only_one_module_speaks_to_docker() -> None:
+    assert {
+        str(path.relative_to(ROOT)) for _, path in sources() for _, module in imports(path) if module == "docker"
+    } == {"process/engine.py"}
+
+
 def test_only_the_settings_read_the_environment() -> None:
     readers = {
         str(path.relative_to(ROOT))

@@ -369,14 +369,14 @@ def test_an_exception_in_the_middle_of_a_run_leaves_no_child(bench: Bench, monke
     def interrupt(number: int, _: object) -> None:
         raise KeyboardInterrupt(number)
 
-    def attend(watch: object, deadline: float) -> End:
+    def attend(watch: object, deadline: float, _: object) -> End:
         assert deadline
         started.append(watch.child.pid)  # type: ignore[attr-defined]  # a fake of a private method
         signal.raise_signal(signal.SIGUSR1)
         return End.EXITED
 
     before = signal.signal(signal.SIGUSR1, interrupt)
-    monkeypatch.setattr(bench.sandbox, "_attend", attend)
+    monkeypatch.setattr(bench.sandbox._children, "_attend", attend)
     try:
         with pytest.raises(KeyboardInterrupt):
             bench.run("exec /bin/sleep 300")

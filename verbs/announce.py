@@ -17,7 +17,7 @@ from model.resource import Failure, Stage
 from publishing import code_scanning, comment, pull_request, status, summary
 from publishing.api import Api
 from publishing.client import Client
-from publishing.code_scanning import Judged
+from publishing.code_scanning import OTHER_COMMIT, Judged
 from publishing.comment import CommentOutcome, Draft
 from publishing.failure import PublishError
 from publishing.place import JobId, Target
@@ -50,6 +50,8 @@ class Announcement:
     is_required: bool
     """Whether a run that would pass does not where something is not published."""
     _failures: list[PublishError] = field(default_factory=list)
+    _exit_code: int | None = None
+    """With which the status says that the run ends; None before that."""
     _warned: int = 0
     """How many of these people have read."""
 
@@ -84,8 +86,12 @@ class Announcement:
         ``judged``: what code scanning is told that the results are about; ``exit_code``: that of this run. Returns all
         that is not where people look for it.
         """
-        state = State.FAILURE if exit_code else State.SUCCESS
-        self._set_status(state, verdict_line(outcome.head, outcome.comparison, outcome.verdict))
+        self._exit_code = exit_code
+        if judged == OTHER_COMMIT and self.target.number is None:  # of a pull request it is a verdict: incomplete
+            self._set_status(State.ERROR, "No verdict: another commit was judged, see the run")
+        else:
+            state = State.FAILURE if exit_code else State.SUCCESS
+            self._set_status(state, verdict_line(outcome.head, outcome.comparison, outcome.verdict))
         self._comment(outcome)
         self._upload(outcome, judged)
         if self.publishing.annotations:
@@ -106,10 +112,12 @@ class Announcement:
         return self._told
 
     def tell_error(self, message: str) -> None:
-        """The run ends without a verdict, and the commit must not look as if it had one."""
-        if self.is_open_to_strangers:
+        """The run ends otherwise than it was to, and the commit must not look as if it had passed."""
+        was_let_in = self._exit_code is not None or not self.is_open_to_strangers
+        if self._exit_code or not was_let_in:  # what blocks goes on blocking
             return
-        self._set_status(State.ERROR, f"No verdict: {message}")
+        so_far = "No verdict" if self._exit_code is None else "Passed, but not to the end"
+        self._set_status(State.ERROR, f"{so_far}: {message}")
         self._warn()
 
     # ------------------------------------------------------------ one at a time

@@ -8,8 +8,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +17,9 @@ from reporting.text import line, terminal
 from settings import DoctorSettings
 from toolbox import Toolbox
 from verbs.console import write_report
+from verbs.doctor_containers import contained, enclosed, shown
+from verbs.examination import Examination, Health, broken
+from verbs.sandboxes import open_sandbox
 
 OLDEST_PYTHON = (3, 11)
 BRIEF = Limits(seconds=10)
@@ -33,28 +34,9 @@ LIMITS = {
 """Rows of ``/proc/self/limits`` (without ``Max``, proc(5)), and our words for them."""
 
 
-class Health(StrEnum):
-    """How well something is."""
-
-    WELL = "ok"
-    NOTED = "note"
-    """Weaker than in the container, but nothing to repair."""
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
-    """One thing that was looked at."""
-
-    what: str
-    health: Health
-    says: str
-    remedy: str = ""
-
-
 def doctor(wanted: DoctorSettings) -> int:
     """The verb: 0 when all is well, 4 when something is wrong."""
-    seen = diagnose(Toolbox(wanted.home))
+    seen = diagnose(Toolbox(wanted.home), lambda: open_sandbox(wanted.runner, wanted.home))
     write_report(None, "".join(f"{line(terminal('{}', row))}\n" for row in render(seen)))
     return exit_code(seen)
 
@@ -63,25 +45,25 @@ def diagnose(toolbox: Toolbox, open_sandbox: Callable[[], Sandbox] = Sandbox) ->
     """All examinations, also where children cannot be confined at all."""
     try:
         with open_sandbox() as sandbox:
-            return examine(toolbox, sandbox)
+            return examine(toolbox.seen_by(sandbox), sandbox)
     except EnvironmentBrokenError as error:
-        return (_python(), _wrong("sandbox", error), *_tools_present(toolbox))
+        return (_python(), broken("sandbox", error), *_tools_present(toolbox))
 
 
 def examine(toolbox: Toolbox, sandbox: Sandbox) -> tuple[Examination, ...]:
     """Look at everything that a run relies on."""
     return (
         _python(),
+        Examination(what="runner", health=Health.WELL, says=sandbox.runner.name),
         *(_tool(toolbox, name, sandbox) for name in toolbox.names),
-        *_confinement(sandbox),
-        _leftovers(),
+        *(_isolation(sandbox) if sandbox.runner.is_container else _confinement(sandbox)),
         _space(free_bytes(sandbox.root), sandbox.root.parent),
     )
 
 
 def exit_code(examinations: Sequence[Examination]) -> ExitCode:
     """0 when nothing is wrong, else 4."""
-    return ExitCode.ENVIRONMENT if _count_wrong(examinations) else ExitCode.PASSED
+    return ExitCode.ENVIRONMENT if _countbroken(examinations) else ExitCode.PASSED
 
 
 def render(examinations: Sequence[Examination]) -> tuple[str, ...]:
@@ -92,16 +74,12 @@ def render(examinations: Sequence[Examination]) -> tuple[str, ...]:
         lines.append(f"{examination.health:5}  {examination.what:{width}}  {examination.says}")
         if examination.remedy:
             lines.append(f"{'':5}  {'':{width}}  next: {examination.remedy}")
-    wrong = _count_wrong(examinations)
+    wrong = _countbroken(examinations)
     return (*lines, "", f"{wrong} of {len(examinations)} wrong" if wrong else "all well")
 
 
-def _count_wrong(examinations: Sequence[Examination]) -> int:
+def _countbroken(examinations: Sequence[Examination]) -> int:
     return sum(examination.health is Health.WRONG for examination in examinations)
-
-
-def _wrong(what: str, error: EnvironmentBrokenError) -> Examination:
-    return Examination(what=what, health=Health.WRONG, says=error.message, remedy=error.remedy)
 
 
 def _python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Examination:
@@ -120,7 +98,7 @@ def _tools_present(toolbox: Toolbox) -> Iterator[Examination]:
         try:
             binary = toolbox.path(name)
         except EnvironmentBrokenError as error:
-            yield _wrong(name, error)
+            yield broken(name, error)
         else:
             yield Examination(what=name, health=Health.NOTED, says=f"is there, not asked for its version: {binary}")
 
@@ -130,11 +108,19 @@ def _tool(toolbox: Toolbox, name: str, sandbox: Sandbox) -> Examination:
     try:
         binary = toolbox.check(name, sandbox)
     except EnvironmentBrokenError as error:
-        return _wrong(name, error)
+        return broken(name, error)
     seconds = time.monotonic() - start
     return Examination(
         what=name, health=Health.WELL, says=f"{toolbox.pin(name).version}, answers in {seconds:.2f} s: {binary}"
     )
+
+
+def _isolation(sandbox: Sandbox) -> Iterator[Examination]:
+    """Ask a container what it may, and who it is."""
+    with sandbox.folder("doctor") as folder:
+        status = sandbox.run(("/bin/cat", "/proc/self/status"), cwd=folder, limits=BRIEF)
+    yield enclosed(_user(status.stdout.decode(), expected_nobody=sandbox.unprivileged))
+    yield from contained(sandbox)
 
 
 def _confinement(sandbox: Sandbox) -> Iterator[Examination]:
@@ -152,16 +138,18 @@ def _confinement(sandbox: Sandbox) -> Iterator[Examination]:
             yield _limits(limits.stdout.decode(), unprivileged=sandbox.unprivileged)
             yield _network(environ.stdout.decode())
             yield _secrets(read(f"/proc/{os.getpid()}/environ"))
-            yield _copies(read(copy))
+            yield shown(read(copy))
         except EnvironmentBrokenError as error:
-            yield _wrong("children", error)
+            yield broken("children", error)
+    yield _leftovers()
 
 
 def _user(status: str, *, expected_nobody: bool) -> Examination:
     """From ``/proc/self/status`` of a child (proc(5))."""
     field = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     users = {*field.get("Uid", "").split(), *field.get("Gid", "").split()}
-    is_nobody = users == {str(NOBODY)} and not field.get("Groups", "?").strip()
+    # Docker lists the group of the user among the others, too.
+    is_nobody = users == {str(NOBODY)} and {*field.get("Groups", "?").split()} <= {str(NOBODY)}
     gains_nothing = field.get("NoNewPrivs", "").strip() == "1" and int(field.get("CapEff", "f"), 16) == 0
     if is_nobody and gains_nothing:
         return Examination(
@@ -239,18 +227,6 @@ def _secrets(attempt: Finished) -> Examination:
         health=Health.WRONG,
         says="children can read the environment of this process, tokens included",
         remedy="Run as root with default capabilities, or on a kernel that honours PR_SET_DUMPABLE; give no token.",
-    )
-
-
-def _copies(attempt: Finished) -> Examination:
-    """Of a child that tried to read what we have written for it."""
-    if attempt.stdout == b"copy":
-        return Examination(what="copies", health=Health.WELL, says="children can read the copies written for them")
-    return Examination(
-        what="copies",
-        health=Health.WRONG,
-        says=f"children cannot read the copies written for them: {attempt.stderr.strip()}",
-        remedy="Set the umask to 022 before starting hardening-gate.",
     )
 
 

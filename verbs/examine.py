@@ -75,7 +75,7 @@ class _Examination:
 
     @cached_property
     def _toolbox(self) -> Toolbox:
-        return Toolbox(self.wanted.home)
+        return Toolbox(self.wanted.home).seen_by(self.sandbox)
 
     @cached_property
     def _loading(self) -> Loading:

@@ -20,17 +20,18 @@ from publishing.code_scanning import Judged
 from publishing.failure import PublishError
 from publishing.place import Target, repository
 from publishing.proposal import Refused, find
-from reporting.numbers import count, percent
+from reporting.numbers import percent
 from reporting.text import Terminal
 from revisions.origin import Credentials
 from revisions.repository import Repository
 from settings import Publishing, PublishSettings, ScanSettings
 from verbs.announce import announcing, client_of
-from verbs.claims import failed, read_claim
+from verbs.claims import findings, read_claim
 from verbs.conclude import conclude
 from verbs.console import Console
 from verbs.examine import examine
 from verbs.outcome import Outcome, Presentation
+from verbs.sandboxes import open_sandbox
 from verbs.sides import settle_sides
 
 FOLLOWS: Final = "workflow_run"
@@ -54,9 +55,10 @@ def publish(wanted: PublishSettings) -> int:
     target = Target(repository=repository(occasion.repository), commit=trigger.head_sha, number=pull.number)
     with announcing(wanted.scan, publishing, target, console, is_open_to_strangers=False) as announcement:
         if wanted.trust == "none":
-            refused = announcement.repeat(_repeated(claim, publishing), UNCHECKED)
+            shown = Presentation(job=publishing.id, run_url=publishing.run_url)
+            refused = announcement.repeat(repeated(claim, shown), UNCHECKED)
             return ExitCode.ENVIRONMENT if refused and wanted.scan.require_publish else ExitCode.PASSED
-        with Sandbox(observer=console.command) as sandbox:
+        with open_sandbox(wanted.scan.runner, wanted.scan.home, console.command) as sandbox:
             second = _SecondLook(wanted=wanted.scan, occasion=occasion, pull=pull, sandbox=sandbox, console=console)
             outcome, judged = second.outcome()
         outcome = announcement.honoured(_beside(outcome, claim), occasion)
@@ -144,20 +146,19 @@ class _SecondLook:
 
 def _beside(outcome: Outcome, claim: Audit) -> Outcome:
     """The outcome, and where the claim differs: in numbers of ours alone."""
-    ours, theirs = (failed(outcome.head), percent(outcome.head.score)), (failed(claim), percent(claim.score))
+    ours, theirs = (f"score {percent(audit.score)}, findings {findings(audit)}" for audit in (outcome.head, claim))
     remarks = [AGAIN]
     if ours != theirs:
-        said = f"The run of the fork says otherwise: score {theirs[1]} and {count(theirs[0], 'finding')}"
-        remarks.append(f"{said}, here {ours[1]} and {ours[0]:,}")
+        remarks.append(f"The run of the fork says otherwise: {theirs}; here {ours}")
     return replace(outcome, verdict=replace(outcome.verdict, remarks=(*outcome.verdict.remarks, *remarks)))
 
 
-def _repeated(claim: Audit, publishing: Publishing) -> Outcome:
+def repeated(claim: Audit, presentation: Presentation) -> Outcome:
     """What the run says, with no verdict on it."""
     return Outcome(
         head=claim,
         comparison=None,
         verdict=Verdict(word=VerdictWord.NOT_COMPARED, exit_code=ExitCode.PASSED, reasons=(), blocking=()),
         controls=catalogues.load().with_unmapped(result.control for result in claim.results),
-        presentation=Presentation(job=publishing.id, run_url=publishing.run_url),
+        presentation=presentation,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 
 from model.occasion import Occasion
-from process import Sandbox
 from reporting.text import Terminal
 from settings import Publishing, ScanSettings
 from verbs.conclude import conclude
@@ -13,6 +12,7 @@ from verbs.console import Console
 from verbs.emergency import unasked
 from verbs.examine import examine
 from verbs.outcome import Outcome
+from verbs.sandboxes import open_sandbox
 from verbs.sides import settle_sides
 
 
@@ -42,7 +42,7 @@ def _announced(wanted: ScanSettings, publishing: Publishing, occasion: Occasion,
 
 def _examined(wanted: ScanSettings, console: Console) -> tuple[Outcome, str | None]:
     """What came out, and the commit that was looked at or checked out."""
-    with Sandbox(observer=console.command) as sandbox:
+    with open_sandbox(wanted.runner, wanted.home, console.command) as sandbox:
         with console.step(Terminal("taking base and head out of git")):
             sides = settle_sides(wanted, sandbox)
         return examine(wanted, sides, sandbox, console), sides.commit

@@ -243,7 +243,7 @@ def test_a_limit_that_lasts_longer_than_the_patience_is_told_at_once(
     hub.faults.append(Fault(on=ON_PULL, status=429, headers={"Retry-After": "3600"}))
     error = refused(client)
     assert (error.status, clock.slept) == (429, [])
-    assert "the limit of requests is reached (HTTP 429), and asks to wait for 3600 s" in error.reason
+    assert "the limit of requests is reached (HTTP 429), and another try makes no sense before 3600 s" in error.reason
     assert "permission" not in error.remedy
 
 
@@ -440,6 +440,18 @@ def test_where_no_permission_helps_none_is_asked_for(client: Client, hub: GitHub
     error = refused(client)
     assert error.remedy.startswith(remedy)
     assert "permission" not in error.remedy
+
+
+@pytest.mark.parametrize(("status", "word"), [(413, "too large"), (422, "Read what the server says")])
+def test_what_the_server_does_not_like_is_no_matter_of_permissions(
+    client: Client, hub: GitHub, status: int, word: str
+) -> None:
+    hub.faults.append(Fault(on=ON_PULL, status=status, body=b'{"message": "It does not fit."}'))
+    with pytest.raises(NotPublishedError) as caught:
+        client.get(Purpose(what="the thing", needs="x: read", otherwise="It may be locked."), *PULL)
+    assert caught.value.error.reason == f"the server answers with HTTP {status}: It does not fit"
+    assert word in caught.value.error.remedy
+    assert "locked" not in caught.value.error.remedy
 
 
 def test_a_proxy_is_asked_and_its_password_is_in_no_error(hub: GitHub) -> None:

@@ -57,3 +57,11 @@ def test_a_missing_permission_is_named(client: Client, hub: GitHub) -> None:
     assert (error.what, error.status) == ("the commit status", 403)
     assert "`statuses: write`" in error.remedy
     assert "fork" in error.remedy
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"state": "pending"}', b"null"])
+def test_a_yes_to_something_else_is_none(client: Client, hub: GitHub, body: bytes) -> None:
+    hub.faults.append(Fault(on=f"POST /statuses/{HEAD}", status=201, body=body))
+    error = publish(client, status())
+    assert isinstance(error, PublishError)
+    assert "not what GitHub describes" in error.reason

@@ -13,7 +13,7 @@ from process import Sandbox
 from revisions.origin import Credentials, read_origin
 from revisions.repository import Repository
 from tests.revisions.hosting import Host, hosting
-from tests.revisions.workshop import Workshop
+from tests.revisions.workshop import Workshop, files_below
 
 TOKEN = "t0k3n-4711"
 PLACE = Path("/tree")
@@ -233,3 +233,35 @@ def test_what_is_left_for_another_server_does_not_stand_in_for_what_the_url_says
     left = [("http.https://other/.extraheader", "AUTHORIZATION: x"), ("http.extraheader", "AUTHORIZATION: y")]
     origin = read_origin([("remote.origin.url", "https://u:p@host/x"), *left], PLACE, None)
     assert origin.headers == (("http.https://host/.extraheader", f"AUTHORIZATION: {basic('u', 'p')}"),)
+
+
+def test_a_repository_of_which_nothing_is_here_is_asked_for_commits_only(
+    server: Workshop, host: Host, sandbox: Sandbox
+) -> None:
+    host.wanted = OURS
+    head = server.git("rev-parse", "HEAD")
+    afar = Repository.afar(
+        f"{host.url}/server", sandbox, form="sha1", credentials=Credentials(token=TOKEN, server=host.url)
+    )
+    assert list(afar.work_tree.glob("*.yaml")) == []
+    assert afar.obtain("main") == head
+    assert afar.parents(head) == (server.git("rev-parse", "HEAD^"),)
+    folder = sandbox.private("export")
+    assert afar.export(head, folder) == ()
+    assert files_below(folder)
+    assert not (afar.work_tree / "a").exists()
+    assert set(host.seen) == {OURS}
+    with pytest.raises(EnvironmentBrokenError, match="cannot be had"):
+        afar.obtain("refs/pull/7/merge")
+
+
+def test_hooks_of_the_machine_do_not_run_in_it(
+    server: Workshop, host: Host, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = tmp_path / "template" / "hooks"
+    template.mkdir(parents=True)
+    (template / "reference-transaction").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n", encoding="utf-8")
+    (template / "reference-transaction").chmod(0o755)
+    monkeypatch.setenv("GIT_TEMPLATE_DIR", str(template.parent))
+    assert Repository.afar(f"{host.url}/server", sandbox, form="sha1").obtain("main") == server.git("rev-parse", "HEAD")
+    assert not (tmp_path / "ran").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -143,7 +144,12 @@ def test_a_lie_changes_nothing_but_is_told(fork: Fork) -> None:
     run = fork.publish()
     assert run.code == 1, run.err
     assert fork.hub.statuses[-1]["state"] == "failure"
-    assert "The run of the fork says otherwise: score " in fork.hub.bodies()[0]
+    [comment] = fork.hub.bodies()
+    said = re.search(
+        r"The run of the fork says otherwise: score [\d.]+, findings (.+); here score [\d.]+, findings (.+)", comment
+    )
+    assert said is not None
+    assert ("critical" in said[1], "critical" in said[2]) == (False, True)
 
 
 @pytest.mark.threat("O1", "O2", "O3", "O4", "O6", "P8")

@@ -200,6 +200,17 @@ def test_a_push_has_no_comment_and_its_results_are_those_of_the_branch(shop: Sho
     assert [(each["ref"], each["commit_sha"]) for each in hub.sarifs] == [("refs/heads/main", shop.main)]
 
 
+def test_a_commit_that_was_not_judged_has_no_verdict(shop: Shop, hub: GitHub) -> None:
+    """Such as that of a schedule, where the workflow checks out another branch."""
+    place = checkout(shop, shop.merge, depth=1)
+    names = {"GITHUB_API_URL": hub.url}
+    run = act(place, "schedule", shop.event("schedule"), shop.main, named=names, token=TOKEN)
+    assert run.code == 0
+    assert [(each["state"], each["sha"]) for each in hub.statuses] == [("pending", shop.main), ("error", shop.main)]
+    assert "another commit was judged" in hub.statuses[1]["description"]
+    assert hub.sarifs == []
+
+
 def with_a_way_out(shop: Shop, teams: str = "") -> Workshop:
     """A checkout whose base lets a label pass."""
     origin = shop.origin
@@ -266,6 +277,18 @@ def test_the_status_fails_as_the_step_does_where_publishing_is_required(shop: Sh
     assert step(shop, hub, fail_on_new="none", require_publish="true").code == 4
     assert hub.statuses[-1]["state"] == "error"
     assert hub.statuses[-1]["description"] == "Not published, which is required: the comment"
+
+
+@pytest.mark.parametrize(("limit", "state"), [("high", "failure"), ("none", "error")])
+def test_what_cannot_be_handed_over_makes_no_block_look_like_less(
+    shop: Shop, hub: GitHub, limit: str, state: str
+) -> None:
+    place = checkout(shop, shop.merge, depth=1)
+    (place.place.parent / "outputs").mkdir()
+    assert step(shop, hub, place, fail_on_new=limit).code == 4
+    assert hub.statuses[-1]["state"] == state
+    words = "blocked because" if limit == "high" else "Passed, but not to the end: the outputs cannot be written"
+    assert words in hub.statuses[-1]["description"]
 
 
 def test_what_cannot_be_handed_over_after_all_was_told_is_told_once(shop: Shop, hub: GitHub) -> None:

@@ -14,7 +14,8 @@ from model.errors import EnvironmentBrokenError, ExitCode
 from process import DEAD_PROXY, NOBODY, PROXIES, RESERVE, End, Finished, Limits, Sandbox
 from toolbox import Toolbox
 from verbs import doctor
-from verbs.doctor import Examination, Health, diagnose, examine, exit_code, render
+from verbs.doctor import diagnose, examine, exit_code, render
+from verbs.examination import Examination, Health
 
 ROOT = os.geteuid() == 0
 
@@ -29,7 +30,7 @@ def toolbox(folder: Path, *, answer: str = "drill 1.2.0") -> Toolbox:
     """One pinned tool that gives this answer."""
     pins = folder / "pins.json"
     row = {"name": "drill", "version": "1.2.0", "version_arguments": [], "version_answer": "drill 1.2.0"}
-    pins.write_text(json.dumps({"tools": [row]}), encoding="utf-8")
+    pins.write_text(json.dumps({"tools": [row], "denied": []}), encoding="utf-8")
     binary = folder / "tools" / "drill@1.2.0" / "drill"
     binary.parent.mkdir(parents=True)
     binary.write_text(f"#!/bin/sh\necho {answer}\n", encoding="utf-8")
@@ -43,7 +44,7 @@ def by_name(examinations: Sequence[Examination]) -> dict[str, Examination]:
 
 def test_a_healthy_machine_is_well(sandbox: Sandbox, tmp_path: Path) -> None:
     examinations = examine(toolbox(tmp_path), sandbox)
-    names = ["python", "drill", "children", "limits", "network", "secrets", "copies", "leftovers", "space"]
+    names = ["python", "runner", "drill", "children", "limits", "network", "secrets", "copies", "leftovers", "space"]
     noted = {examination.what for examination in examinations if examination.health is Health.NOTED}
     assert [examination.what for examination in examinations] == names
     assert noted == (set() if ROOT else noted & {"limits"} | {"children"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -170,6 +171,14 @@ def test_without_trust_the_claim_is_repeated_as_such_and_the_status_stays_pendin
     assert "Container runs privileged" in comment
     assert fork.hub.sarifs == []
     assert fork.host.requested == []
+
+
+def test_a_private_repository_is_fetched_with_the_token_which_nobody_else_sees(fork: Fork) -> None:
+    fork.host.wanted = "basic " + base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+    run = fork.publish()
+    assert run.code == 1, run.err
+    assert set(fork.host.seen) == {fork.host.wanted}
+    assert not any(TOKEN in words or fork.host.wanted in words for words in fork.host.arguments)
 
 
 def test_a_token_that_may_not_write_is_told_and_the_verdict_stays(fork: Fork) -> None:
