@@ -8,14 +8,36 @@ from functools import cached_property, lru_cache
 
 from model.control import Control, Subject
 from model.finding import OBJECT
-from model.resource import Container, Resource
-from model.values import Json, dig, sequence, text
+from model.programs import start_of
+from model.resource import Resource
+from model.values import Json, dig, text
 
 RUN_TO_COMPLETION = frozenset({"Job", "CronJob"})
 REPLICATED = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "DeploymentConfig"})
 RUN_FIELDS = frozenset({"args", "command", "env", "resources", "securityContext", "source", "volumeMounts"})
 """What stands beside an image where a container is described."""
-COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kubelet")
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet")
+OF_KUBEADM = frozenset({"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"})
+CONFIGURED: Mapping[tuple[str, str], frozenset[str]] = {
+    ("apiserver.config.k8s.io", "AdmissionConfiguration"): frozenset({"kube-apiserver"}),
+    ("apiserver.config.k8s.io", "AuthenticationConfiguration"): frozenset({"kube-apiserver"}),
+    ("apiserver.config.k8s.io", "AuthorizationConfiguration"): frozenset({"kube-apiserver"}),
+    ("apiserver.k8s.io", "AdmissionConfiguration"): frozenset({"kube-apiserver"}),
+    ("kind.x-k8s.io", "Cluster"): frozenset(COMPONENTS),
+    ("kubeadm.k8s.io", "ClusterConfiguration"): OF_KUBEADM,
+    ("kubeadm.k8s.io", "InitConfiguration"): frozenset({"kubelet"}),
+    ("kubeadm.k8s.io", "JoinConfiguration"): frozenset({"kubelet"}),
+    ("kubelet.config.k8s.io", "KubeletConfiguration"): frozenset({"kubelet"}),
+    ("kubeproxy.config.k8s.io", "KubeProxyConfiguration"): frozenset({"kube-proxy"}),
+    ("kubescheduler.config.k8s.io", "KubeSchedulerConfiguration"): frozenset({"kube-scheduler"}),
+}
+"""The components that a configuration, by group and kind, is about."""
+CONFIG_MAPS: Mapping[str, frozenset[str]] = {
+    "kube-proxy": frozenset({"kube-proxy"}),
+    "kubeadm-config": OF_KUBEADM,
+    "kubelet-config": frozenset({"kubelet"}),
+}
+"""The same of ConfigMaps in which kubeadm keeps configurations, by name; until 1.23 kubelet-config-1.23."""
 
 
 def _runs_linux(resource: Resource) -> bool:
@@ -41,13 +63,15 @@ def _runs(component: str) -> Callable[[Resource], bool]:
 
 @lru_cache(maxsize=1)  # each component asks for the same resource in turn
 def _programs(resource: Resource) -> frozenset[str]:
-    return frozenset([_program(container).rsplit("/", 1)[-1] for container in resource.containers])
+    if not resource.pods:
+        if resource.ref.kind == "ConfigMap":
+            return CONFIG_MAPS.get(_config_map(resource), frozenset())
+        return CONFIGURED.get((resource.ref.group, resource.ref.kind), frozenset())
+    return frozenset([start.program for start in map(start_of, resource.containers) if start is not None])
 
 
-def _program(container: Container) -> str:
-    """The first word of its command, or of its arguments where it has none; empty without either."""
-    words = sequence(container.value.get("command")) or sequence(container.value.get("args"))
-    return text(words[0]) if words else ""
+def _config_map(resource: Resource) -> str:
+    return resource.ref.name.partition("-1.")[0] if not resource.ref.group else ""
 
 
 PREDICATES: Mapping[str, Callable[[Resource], bool]] = {
@@ -56,7 +80,8 @@ PREDICATES: Mapping[str, Callable[[Resource], bool]] = {
     "replicated": _is_replicated,
     **{f"component:{component}": _runs(component) for component in COMPONENTS},
 }
-"""What ``applies.when`` in the catalogue may name. Of a resource without pods they know nothing but group and kind."""
+"""What ``applies.when`` in the catalogue may name. Of a resource without pods they know group and kind; of a ConfigMap
+its name as well."""
 
 
 BUILT_IN_GROUPS = ("", "apps", "batch", "autoscaling", "policy", "extensions")
@@ -100,7 +125,7 @@ class Applicability:
 
     def of(self, resource: Resource) -> Mapping[str, frozenset[str]]:
         """The ids of controls by subject: ``OBJECT`` and each ``Container.key``."""
-        if resource.pods:
+        if resource.pods or (resource.ref.kind == "ConfigMap" and _config_map(resource) in CONFIG_MAPS):
             return self._of(resource)
         key = (resource.ref.group, resource.ref.kind)
         known = self._without_pods.get(key)

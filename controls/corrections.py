@@ -6,8 +6,9 @@ A corrected finding becomes a counted Drop, a corrected pass is no verdict at al
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from model.audit import ResultStatus
 from model.pod_security import BASELINE_CAPABILITIES, RESTRICTED_CAPABILITIES
@@ -214,18 +215,64 @@ def _role_is_elsewhere(evidence: Evidence) -> bool:
     return name not in {"cluster-admin", "admin", "edit"} and (kind, namespace, name) not in evidence.neighbours
 
 
+class _Scope:
+    """The objects of a scope: the same ones are equal, so that what all its pods ask is worked out once."""
+
+    __slots__ = ("neighbours",)
+
+    def __init__(self, neighbours: Mapping[tuple[str, str, str], Resource]) -> None:
+        self.neighbours = neighbours
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Scope) and self.neighbours is other.neighbours
+
+    def __hash__(self) -> int:
+        return id(self.neighbours)
+
+
+@lru_cache(maxsize=1)
+def _network_policies(scope: _Scope) -> Mapping[str, Sequence[Resource]]:
+    """Those of Kubernetes, by namespace."""
+    found: dict[str, list[Resource]] = {}
+    for (kind, namespace, _), neighbour in scope.neighbours.items():
+        if kind == "NetworkPolicy" and neighbour.ref.group not in CALICO:
+            found.setdefault(namespace, []).append(neighbour)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _has_policies_of_others(scope: _Scope) -> bool:
+    return any(
+        kind in POLICIES_OF_OTHERS or (kind == "NetworkPolicy" and neighbour.ref.group in CALICO)
+        for (kind, _, _), neighbour in scope.neighbours.items()
+    )
+
+
 def _is_selected_by_a_network_policy(evidence: Evidence) -> bool:
-    here = evidence.resource.ref.namespace
-    policies = [
-        neighbour
-        for (kind, namespace, _), neighbour in evidence.neighbours.items()
-        if kind == "NetworkPolicy" and namespace == here
-    ]
+    policies = _network_policies(_Scope(evidence.neighbours)).get(evidence.resource.ref.namespace, ())
     return any(
         selects(dig(dict(policy.value), "spec", "podSelector"), mapping(pod.metadata.get("labels")))
         for policy in policies
         for pod in evidence.resource.pods
     )
+
+
+def _may_be_selected_by_policies_of_others(evidence: Evidence) -> bool:
+    return _has_policies_of_others(_Scope(evidence.neighbours))
+
+
+CALICO = frozenset({"crd.projectcalico.org", "projectcalico.org"})
+POLICIES_OF_OTHERS = frozenset(
+    {
+        "AdminNetworkPolicy",
+        "BaselineAdminNetworkPolicy",
+        "CiliumClusterwideNetworkPolicy",
+        "CiliumNetworkPolicy",
+        "ClusterNetworkPolicy",
+        "GlobalNetworkPolicy",
+    }
+)
+"""Kinds that isolate pods, and that Polaris and kube-score do not read."""
 
 
 CORRECTIONS: tuple[Correction, ...] = (
@@ -262,6 +309,16 @@ CORRECTIONS: tuple[Correction, ...] = (
         verdict=FAILED,
         holds=_is_selected_by_a_network_policy,
         reason="Polaris overlooks policies whose selector names several labels, none, or an expression",
+    ),
+    *(
+        Correction(
+            scanner=scanner,
+            rule=rule,
+            verdict=FAILED,
+            holds=_may_be_selected_by_policies_of_others,
+            reason="it reads the policies of Kubernetes only, not those of Cilium, Calico or administrators",
+        )
+        for scanner, rule in (("polaris", "missingNetworkPolicy"), ("kube-score", "pod-networkpolicy"))
     ),
     *(
         Correction(

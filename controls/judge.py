@@ -316,7 +316,7 @@ class _Hearing:
 
     def _admit(self, scanner: str, finding: Finding, control: str, subject: SubjectKey) -> None:
         witness = self.judge.witness(scanner, finding.rule, FAILED, finding.message)
-        item = self._item(finding.field, control, subject)
+        item = finding.about or self._item(finding.field, control, subject)
         case = self.cases.get((subject, control))
         if case is None:
             self.cases[subject, control] = _Case(witness, item, finding.field)

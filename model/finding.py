@@ -24,6 +24,8 @@ class Finding:
     """``Container.key``, or ``OBJECT``."""
     field: FieldPath | None = None
     """From the root of the object; None where the scanner does not say."""
+    about: tuple[str, ...] = ()
+    """Names of what is at fault, where the list item that ``field`` leads to does not tell one flaw from another."""
     message: str
     """Free of values that may be secret."""
     severity: str = ""

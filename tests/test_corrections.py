@@ -53,6 +53,12 @@ kind: NetworkPolicy
 metadata: {name: p}
 spec: {podSelector: {matchLabels: {a: b, c: d}}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]}
 """
+CILIUM_POLICY = """---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: p}
+spec: {endpointSelector: {}, ingress: [{}], egress: [{}]}
+"""
 SERVICE = """---
 apiVersion: v1
 kind: Service
@@ -98,6 +104,7 @@ WRONG: Mapping[Claim, str] = {
     ("kube-score", "container-security-context-user-group-id", PASSED): pod(
         "securityContext: {runAsUser: 10000, runAsGroup: 10001}"
     ),
+    ("kube-score", "pod-networkpolicy", FAILED): DEPLOYMENT.format(namespace="", spec="") + CILIUM_POLICY,
     ("kube-score", "pod-probes-identical", FAILED): pod(
         "readinessProbe: {httpGet: {path: /h, port: web}}, livenessProbe: {httpGet: {path: /h, port: admin}}",
         metadata="labels: {app: web}",
@@ -159,7 +166,8 @@ def test_the_scanner_says_so_and_the_correction_takes_it_away(
     claim: Claim, answers: Mapping[Claim, Mapping[Resource, Opinion]]
 ) -> None:
     scanner, rule, verdict = claim
-    neighbours = {(each.ref.kind, each.ref.namespace, each.ref.name): each for each in answers[claim]}
+    objects = resources(WRONG[claim])
+    neighbours = {(each.ref.kind, each.ref.namespace, each.ref.name): each for each in objects}
     corrected = []
     for resource, opinion in answers[claim].items():
         containers = {container.key: container for container in resource.containers}

@@ -8,11 +8,13 @@ from model.finding import Opinion, Scan, ScanStatus
 from model.resource import Resource
 from scanners.base import ScanContext, Scope
 from scanners.native import (
+    accounts,
     api_versions,
     autoscaling,
     capabilities,
     commands,
     configmaps,
+    control_plane,
     dangling,
     disruption,
     fields,
@@ -25,13 +27,16 @@ from scanners.native import (
     kernel,
     labels,
     metadata,
+    network,
     ownership,
     policies,
     ports,
     privileges,
+    probe_ports,
     probes,
     programs,
     quotas,
+    rbac,
     references,
     requests,
     resolving,
@@ -39,25 +44,30 @@ from scanners.native import (
     scheduling,
     secret_objects,
     secrets,
+    service_links,
     services,
+    shared_secrets,
     storage,
     volumes,
     workloads,
 )
 from scanners.native.engine import CHECKS, Memory, Neighbours, look
+from scanners.native.pod_security import namespaces
 
 __all__ = ["NAME", "RULES", "TOOL", "TOPICS", "scan", "supports"]
 
 NAME: str = "native"
 TOOL: str | None = None
-VERSION = "3"
+VERSION = "4"
 """Of the rule set: moves when a verdict on the same object may change."""
 TOPICS = (
+    accounts,
     api_versions,
     autoscaling,
     capabilities,
     commands,
     configmaps,
+    control_plane,
     dangling,
     disruption,
     fields,
@@ -70,13 +80,17 @@ TOPICS = (
     kernel,
     labels,
     metadata,
+    namespaces,
+    network,
     ownership,
     policies,
     ports,
     privileges,
+    probe_ports,
     probes,
     programs,
     quotas,
+    rbac,
     references,
     requests,
     resolving,
@@ -84,7 +98,9 @@ TOPICS = (
     scheduling,
     secret_objects,
     secrets,
+    service_links,
     services,
+    shared_secrets,
     storage,
     volumes,
     workloads,

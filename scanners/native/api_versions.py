@@ -12,6 +12,8 @@ from functools import lru_cache
 
 from model.resource import Resource
 from scanners.native.engine import Flaw, Verdicts, lone_survey
+from scanners.native.pod_security.policies import KIND as POD_SECURITY_POLICY
+from scanners.native.pod_security.policies import replacement
 from scanners.native.schemas import (
     Release,
     Schemas,
@@ -27,6 +29,7 @@ from scanners.native.schemas import (
 DEPRECATED, REMOVED = "deprecated-api-version", "removed-api-version"
 WHERE = ("apiVersion",)
 NO_VERDICT: Verdicts = {}
+NO_SUCCESSOR = "nothing takes its place"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +111,14 @@ PASSED: Verdicts = {DEPRECATED: (), REMOVED: ()}
 @lone_survey(DEPRECATED, REMOVED)
 def api_versions(resource: Resource, kube_version: str) -> Verdicts:
     """A version that is gone fails both: whoever follows one of the two controls learns of it."""
-    return _judged(resource.api_version, resource.ref.kind, kube_version)
+    verdicts = _judged(resource.api_version, resource.ref.kind, kube_version)
+    if resource.ref.kind != POD_SECURITY_POLICY:
+        return verdicts
+    instead = replacement(resource)
+    return {
+        control: [Flaw(flaw.path, flaw.message.replace(NO_SUCCESSOR, instead)) for flaw in flaws]
+        for control, flaws in verdicts.items()
+    }
 
 
 @lru_cache(maxsize=4096)
@@ -130,7 +140,7 @@ def _judged(api_version: str, kind: str, kube_version: str) -> Verdicts:
 
 
 def _by_table(name: str, row: Retirement, target: Release) -> Verdicts:
-    advice = f"use {row.successor}" if row.successor else "nothing takes its place"
+    advice = f"use {row.successor}" if row.successor else NO_SUCCESSOR
     if row.removed is not None and target >= row.removed:
         return _gone(f"uses {name}, which Kubernetes no longer serves as of {named(row.removed)}: {advice}")
     if target < row.since:
@@ -147,7 +157,7 @@ def _unserved(api_version: str, kind: str, schemas: Schemas) -> Verdicts:
         return NO_VERDICT
     gone = next(release for release in releases() if release > last)
     successors = schemas.versions(group_of(api_version), kind)
-    advice = f"use {successors[0]}" if successors else "nothing takes its place"
+    advice = f"use {successors[0]}" if successors else NO_SUCCESSOR
     return _gone(f"uses {kind} of {api_version}, which Kubernetes no longer serves as of {named(gone)}: {advice}")
 
 

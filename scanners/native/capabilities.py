@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from model.pod_security import BASELINE_CAPABILITIES, RESTRICTED_CAPABILITIES
 from model.values import dig, sequence, text
@@ -60,17 +60,30 @@ def net_raw_capability(container: ContainerView) -> Flaws:
 
 @container_check("drop-all-capabilities")
 def drop_all_capabilities(container: ContainerView) -> Flaws:
-    """PSS restricted, first half of ``check_capabilities_restricted``; adding most of them back undoes the drop.
+    """Of those that runtimes give, none is kept: by ALL, or by the name of each; adding most back undoes the drop.
 
     Runtimes read ``all`` as ``ALL``; none knows ``CAP_ALL``, which drops nothing.
     """
-    dropped = sequence(dig(dict(container.security), "capabilities", "drop"))
+    dropped = [text(name) for name in sequence(dig(dict(container.security), "capabilities", "drop"))]
     added = {plain_name(text(name)) for name in sequence(dig(dict(container.security), "capabilities", "add"))}
-    if not any(text(name).upper() == "ALL" for name in dropped):
+    if not _drops_all(dropped):
         yield Flaw(container.at("securityContext", "capabilities", "drop"), "does not drop ALL capabilities")
     elif "ALL" in added or len(added & DEFAULT) > len(DEFAULT) // 2:
         path = container.at("securityContext", "capabilities", "add")
         yield Flaw(path, "drops ALL capabilities and adds most of the default ones back")
+
+
+@container_check("capabilities-dropped-by-name", fields=("securityContext",))
+def capabilities_dropped_by_name(container: ContainerView) -> Flaws:
+    """PSS restricted, first half of ``check_capabilities_restricted``: ALL, spelt so; who keeps some fails above."""
+    dropped = [text(name) for name in sequence(dig(dict(container.security), "capabilities", "drop"))]
+    if "ALL" not in dropped and _drops_all(dropped):
+        path = container.at("securityContext", "capabilities", "drop")
+        yield Flaw(path, "drops its capabilities without the word ALL, which the restricted standard asks for")
+
+
+def _drops_all(dropped: Sequence[str]) -> bool:
+    return any(name.upper() == "ALL" for name in dropped) or {plain_name(name) for name in dropped} >= DEFAULT
 
 
 def plain_name(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from model.resource import Resource
 from model.values import Json, mapping, text
 from scanners.native.engine import Flaw, Verdicts, lone_survey
-from scanners.native.secrets import NAME, PASSWORD_NAME, PLACEHOLDER, SHAPES, is_secret
+from scanners.native.secrets import NAME, PASSWORD_NAME, PLACEHOLDER, SHAPES, calls_secret, is_secret
 
 SECRETS, SENSITIVE = "configmap-secrets", "configmap-sensitive-data"
 CONFIG_MAP = ("/ConfigMap",)
@@ -21,6 +21,8 @@ SETTING = re.compile(
     re.MULTILINE,
 )
 """A line of an ini file, of properties, YAML, JSON or a shell: the name and what is set."""
+MASK = re.compile(r"[xX]{3,}|\*+")
+"""Stands where somebody will put the credential: into this very ConfigMap, if its key is called so."""
 NO_SETTING = re.compile(r"(?:fastcgi|grpc|memcached|proxy|scgi|uwsgi)_pass$", re.IGNORECASE)
 LITERAL = re.compile(r"[^\s$`<>(){}\[\]%*&!|@\"'][^\s$`<>(){}\[\]\"']{2,}")
 """No reference, template, call, tag or prose."""
@@ -82,7 +84,7 @@ Settings = Sequence[tuple[str, str]]
 
 
 def _secret(key: str, value: str, settings: Settings) -> str | None:
-    if "\n" not in value and is_secret(key, value):
+    if "\n" not in value and (is_secret(key, value) or (MASK.fullmatch(value) and calls_secret(key))):
         return f"holds a secret under the key {key[:60]}"
     if SHAPES.search(value):
         return f"holds a secret in the text of {key[:60]}"

@@ -13,16 +13,47 @@ from model.selectors import carries
 from model.values import FieldPath, Json, dig, mapping, sequence, text
 from scanners.native.autoscaling import AUTOSCALER
 from scanners.native.engine import Flaw, Flaws, Neighbours, Verdicts, survey
-from scanners.native.selection import Templates, places_for, places_of
+from scanners.native.selection import Template, Templates, places_for, places_of
 
 INGRESSES = ("extensions/Ingress", "networking.k8s.io/Ingress")
+MONITORING = "monitoring.coreos.com"
 ANNOTATED = "use-annotation"
 """The port of a backend that an annotation describes (AWS Load Balancer Controller): it is no Service."""
 
 
-@survey("service-dangling", kinds=("/Service",))
+@survey("service-dangling", kinds=("/Service", f"{MONITORING}/ServiceMonitor"))
 def service_dangling(resource: Resource, neighbours: Neighbours) -> Verdicts:
-    """A Service without selector gets its endpoints from somebody else, one of type ExternalName has none."""
+    """A Service that selects no pods, a ServiceMonitor that selects no Services."""
+    return _monitor(resource, neighbours) if resource.ref.group else _service(resource, neighbours)
+
+
+def _monitor(resource: Resource, neighbours: Neighbours) -> Verdicts:
+    """In its own namespace, in those that it names, or in any (Prometheus Operator, ``ServiceMonitorSpec``)."""
+    services = neighbours.derived(_services)
+    if not services.every:
+        return {}
+    spec = mapping(resource.value.get("spec"))
+    elsewhere = mapping(spec.get("namespaceSelector"))
+    named = [text(name) for name in sequence(elsewhere.get("matchNames"))]
+    namespaces = [""] if elsewhere.get("any") is True else named or [resource.ref.namespace]
+    selector = spec.get("selector") or {}
+    if any(True for namespace in namespaces for _ in services.selected(namespace, selector)):
+        return {"service-dangling": []}
+    path = ("spec", "selector" if selector else "namespaceSelector")
+    return {"service-dangling": [Flaw(path, "selects none of the Services that are deployed with it")]}
+
+
+def _services(neighbours: Neighbours) -> Templates:
+    """The Services of the scope by their own labels."""
+    services = Templates()
+    for resource in filter(_is_service, neighbours.of_kind("Service")):
+        labels = mapping(dig(dict(resource.value), "metadata", "labels"))
+        services.add(Template(resource=resource, labels=labels))
+    return services
+
+
+def _service(resource: Resource, neighbours: Neighbours) -> Verdicts:
+    """One without selector gets its endpoints from somebody else, one of type ExternalName has none."""
     spec = mapping(resource.value.get("spec"))
     selector = mapping(spec.get("selector"))
     if not selector or spec.get("type") == "ExternalName":

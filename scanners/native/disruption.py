@@ -26,6 +26,14 @@ def pdb_policy_missing(resource: Resource) -> Flaws:
         yield Flaw(("spec", "maxUnavailable"), "says neither minAvailable nor maxUnavailable")
 
 
+@object_check("pdb-unhealthy-eviction", kinds=(BUDGET,))
+def pdb_unhealthy_eviction(resource: Resource) -> Flaws:
+    """Unset is IfHealthyBudget (policy/v1, since Kubernetes 1.27): who states that has decided it."""
+    if _spec(resource).get("unhealthyPodEvictionPolicy") is None:
+        message = "does not say whether pods that are not ready may be evicted: they can keep a node from being drained"
+        yield Flaw(("spec", "unhealthyPodEvictionPolicy"), message)
+
+
 @survey("pdb-blocks-eviction", kinds=(BUDGET,))
 def pdb_blocks_eviction(resource: Resource, neighbours: Neighbours) -> Verdicts:
     """By its own number, or beside the replicas of the workloads that it selects."""

@@ -17,6 +17,7 @@ import orjson
 from model.finding import OBJECT, Finding, Opinion
 from model.resource import Container, Pod, Resource, ResourceRef
 from model.values import FieldPath, Json, mapping
+from scanners.native.traffic import is_passed_by
 
 Step = str | int
 Derived = TypeVar("Derived")
@@ -29,6 +30,8 @@ class Flaw(NamedTuple):
     """From the root of the object."""
     message: str
     """In plain words, without values that may be secret."""
+    about: tuple[str, ...] = ()
+    """As ``Finding.about``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +80,7 @@ def _by_kind(neighbours: Neighbours) -> Mapping[str, Sequence[Resource]]:
 
 @dataclass(slots=True, eq=False)
 class Surroundings:
-    """A pod as checks of its containers read it: without its object and scope, so that equal pods have one verdict."""
+    """A pod as checks of its containers read it: no more of object and scope, so that equal pods share a verdict."""
 
     pod: Pod
     spec: Mapping[str, Json]
@@ -86,6 +89,8 @@ class Surroundings:
     annotations: Mapping[str, Json]
     kube_version: str
     """As of ``Neighbours``."""
+    is_passed_by: bool
+    """Nobody sends it traffic (``scanners.native.traffic``)."""
 
     def at(self, *steps: Step) -> FieldPath:
         """The path of a field of the pod spec."""
@@ -266,8 +271,8 @@ class Memory:
 
     objects: dict[tuple[str, str, tuple[FieldPath, ...]], Said] = field(default_factory=dict)
     """By Kubernetes version, digest, and keys that the digest does not show."""
-    pods: dict[tuple[str, FieldPath, tuple[str, ...], bytes], SaidOfContainers] = field(default_factory=dict)
-    """By Kubernetes version, path, keys of the containers, and digest of what their checks see."""
+    pods: dict[tuple[str, bool, FieldPath, tuple[str, ...], bytes], SaidOfContainers] = field(default_factory=dict)
+    """By what ``Surroundings`` say beside the pod, path, keys of the containers, digest of what their checks see."""
 
 
 def look(resource: Resource, neighbours: Neighbours, memory: Memory | None = None) -> Opinion:
@@ -343,7 +348,7 @@ def _of_containers(pod: PodView, memory: Memory) -> SaidOfContainers:
         seen = hashlib.sha256(orjson.dumps((pod.spec, pod.annotations))).digest()
     except orjson.JSONEncodeError:  # a lone surrogate, which is no text
         return _look_at_containers(pod)
-    key = (pod.kube_version, pod.pod.path, tuple([container.key for container in containers]), seen)
+    key = (pod.kube_version, pod.is_passed_by, pod.pod.path, tuple([container.key for container in containers]), seen)
     said = memory.pods.get(key)
     if said is None:
         said = memory.pods[key] = _look_at_containers(pod)
@@ -363,7 +368,7 @@ def _look_at_containers(pod: Surroundings) -> SaidOfContainers:
 
 def _run(checks: Iterable[tuple[str, Callable[[View], Flaws]]], view: View, subject: str) -> list[Finding]:
     return [
-        Finding(rule=control, container=subject, field=flaw.path, message=flaw.message)
+        Finding(rule=control, container=subject, field=flaw.path, message=flaw.message, about=flaw.about)
         for control, check in checks
         for flaw in check(view)
     ]
@@ -371,9 +376,12 @@ def _run(checks: Iterable[tuple[str, Callable[[View], Flaws]]], view: View, subj
 
 def _take(verdicts: Verdicts, findings: list[Finding], judged: list[str]) -> None:
     """Add what a survey has found, and the controls that it has judged."""
+    judged += verdicts
     for control, flaws in verdicts.items():
-        judged.append(control)
-        findings += [Finding(rule=control, field=flaw.path, message=flaw.message) for flaw in flaws]
+        if flaws:
+            findings += [
+                Finding(rule=control, field=flaw.path, message=flaw.message, about=flaw.about) for flaw in flaws
+            ]
 
 
 @cache
@@ -390,6 +398,7 @@ def _pod_view(pod: Pod, resource: Resource, neighbours: Neighbours) -> PodView:
         mapping(pod.spec.get("securityContext")),
         mapping(pod.metadata.get("annotations")),
         neighbours.kube_version,
+        is_passed_by(pod, resource, neighbours),
         resource,
         neighbours,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from model.values import Json, sequence
-from scanners.native.engine import ContainerView, Flaw, Flaws, PodView, container_check, pod_check
+from scanners.native.engine import ContainerView, Flaw, Flaws, PodView, Surroundings, container_check, pod_check
+from scanners.native.pod_security.standards import USER_NAMESPACES
+from scanners.native.schemas import release_of
 
 HIGHEST_COMMON_ID = 10_000
 """Users and groups of a node lie at or below it."""
@@ -12,6 +14,8 @@ HIGHEST_COMMON_ID = 10_000
 @container_check("run-as-non-root")
 def run_as_non_root(container: ContainerView) -> Flaws:
     """PSS restricted, ``check_runAsNonRoot``: unset is not enough; pod and container each for itself."""
+    if _is_root_of_nothing(container.pod):
+        return
     stated = list(container.stated("runAsNonRoot"))
     if not stated:
         yield Flaw(container.at("securityContext", "runAsNonRoot"), "may start as root: runAsNonRoot is not set")
@@ -23,6 +27,8 @@ def run_as_non_root(container: ContainerView) -> Flaws:
 @container_check("run-as-root-uid")
 def run_as_root_uid(container: ContainerView) -> Flaws:
     """PSS restricted, ``check_runAsUser``: of the container and of the pod, each for itself."""
+    if _is_root_of_nothing(container.pod):
+        return
     for path, user in container.stated("runAsUser"):
         if is_number(user, 0):
             yield Flaw(path, "selects user 0, which is root")
@@ -62,6 +68,13 @@ def root_group(pod: PodView) -> Flaws:
 def is_number(value: Json, number: int) -> bool:
     """Whether a value is that integer; ``false`` is not 0."""
     return not isinstance(value, bool) and value == number
+
+
+def _is_root_of_nothing(pod: Surroundings) -> bool:
+    """In a user namespace, root is nobody on the node; both checks let such pods in since Kubernetes 1.35."""
+    if pod.spec.get("hostUsers") is not False:
+        return False
+    return not pod.kube_version or release_of(pod.kube_version) >= (1, USER_NAMESPACES)
 
 
 def _is_high(value: Json) -> bool:

@@ -5,31 +5,12 @@ from __future__ import annotations
 from model.values import Json, dig, mapping, sequence, text
 from scanners.native.capabilities import plain_name
 from scanners.native.engine import ContainerView, Flaw, Flaws, PodView, container_check, pod_check
+from scanners.native.pod_security.standards import PROFILE_TYPES, SELINUX_TYPES, SYSCTLS
 
-PROFILE_TYPES = frozenset({"RuntimeDefault", "Localhost"})
-"""Of seccomp and AppArmor."""
 APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
-SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
-"""PSS baseline, ``check_seLinuxOptions``; the last one since Kubernetes 1.31."""
-SAFE_SYSCTLS = frozenset(
-    {
-        "kernel.shm_rmid_forced",
-        "net.ipv4.ip_local_port_range",
-        "net.ipv4.ip_local_reserved_ports",
-        "net.ipv4.ip_unprivileged_port_start",
-        "net.ipv4.ping_group_range",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_notsent_lowat",
-        "net.ipv4.tcp_rmem",
-        "net.ipv4.tcp_slow_start_after_idle",
-        "net.ipv4.tcp_syncookies",
-        "net.ipv4.tcp_wmem",
-    }
-)
-"""PSS baseline, ``check_sysctls``, as of Kubernetes 1.37."""
+ALLOWED_SELINUX_TYPES = frozenset().union(*SELINUX_TYPES.values())
+SAFE_SYSCTLS = frozenset().union(*SYSCTLS.values())
+"""What the newest Kubernetes allows: an older one may refuse the pod, which is no weakness of it."""
 
 
 @container_check("seccomp-profile")
@@ -75,7 +56,7 @@ def selinux_custom_options(container: ContainerView) -> Flaws:
     ):
         options = mapping(context.get("seLinuxOptions"))
         kind = options.get("type")
-        if kind is not None and not (isinstance(kind, str) and kind in SELINUX_TYPES):
+        if kind is not None and not (isinstance(kind, str) and kind in ALLOWED_SELINUX_TYPES):
             yield Flaw((*path, "type"), "sets an SELinux type that is no type for containers")
         for name in ("user", "role"):
             if options.get(name):

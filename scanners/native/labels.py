@@ -9,6 +9,10 @@ from model.values import FieldPath, Json, dig, mapping, text
 from scanners.native.engine import Flaw, Flaws, object_check
 
 RECOMMENDED = "app.kubernetes.io/"
+OWNERS = re.compile(r"(?:[a-z0-9.-]+/)?(?:contact|e-?mail|maintainers?|owners?|owned-by|team)", re.IGNORECASE)
+"""Keys of labels and annotations under which people are to be found, whatever the prefix."""
+WORKLOADS = ("DaemonSet", "Deployment", "DeploymentConfig", "ReplicaSet", "ReplicationController", "StatefulSet")
+"""Kinds that are workloads even where the template of their pods is missing."""
 INSTANCE = "app.kubernetes.io/instance"
 VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 """k8s.io/apimachinery, ``IsValidLabelValue``; empty is fine."""
@@ -25,9 +29,14 @@ def instance_label(resource: Resource) -> Flaws:
 
 @object_check("common-labels")
 def common_labels(resource: Resource) -> Flaws:
-    """Any of those that Kubernetes recommends, on the object or its pods; they start with ``app.kubernetes.io/``."""
-    places = [dig(dict(resource.value), "metadata", "labels"), *(pod.metadata.get("labels") for pod in resource.pods)]
-    if resource.pods and not any(key.startswith(RECOMMENDED) for labels in places for key in mapping(labels)):
+    """One of those that Kubernetes recommends (``app.kubernetes.io/…``), or who owns it; on the object or its pods."""
+    if not resource.pods and resource.ref.kind not in WORKLOADS:
+        return
+    metadata = [mapping(resource.value.get("metadata")), *(pod.metadata for pod in resource.pods)]
+    labels = [key for place in metadata for key in mapping(place.get("labels"))]
+    if any(key.startswith(RECOMMENDED) or OWNERS.fullmatch(key) for key in labels):
+        return
+    if not any(OWNERS.fullmatch(key) for place in metadata for key in mapping(place.get("annotations"))):
         yield Flaw(
             ("metadata", "labels"), f"has none of the recommended labels {RECOMMENDED}name, …/instance, …/part-of"
         )

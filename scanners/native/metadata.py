@@ -6,6 +6,9 @@ from model.resource import Resource, ResourceRef
 from model.values import dig, mapping, sequence, text
 from scanners.native.engine import Flaw, Flaws, PodView, object_check, pod_check
 
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+"""As kubeadm labels its static pods."""
+
 
 @object_check("duplicate-keys")
 def duplicate_keys(resource: Resource) -> Flaws:
@@ -23,9 +26,14 @@ def default_namespace(resource: Resource) -> Flaws:
 
 @object_check("kube-system-namespace")
 def kube_system_namespace(resource: Resource) -> Flaws:
-    """Beside the control plane."""
-    if resource.ref.namespace == "kube-system":
+    """Beside the control plane, whose own pods say by kubeadm's labels that they are part of it."""
+    if resource.ref.namespace == "kube-system" and not _is_component(resource):
         yield Flaw(("metadata", "namespace"), "lives in kube-system, beside the control plane")
+
+
+def _is_component(resource: Resource) -> bool:
+    labels = [dig(dict(resource.value), "metadata", "labels"), *(pod.metadata.get("labels") for pod in resource.pods)]
+    return any(dig(each, "tier") == "control-plane" and dig(each, "component") in COMPONENTS for each in labels)
 
 
 @object_check("naked-pod", kinds=("/Pod",))

@@ -8,9 +8,10 @@ from model.pod_security import RESTRICTED_CAPABILITIES
 from model.resource import Resource
 from model.values import Json, dig, mapping, sequence, text
 from scanners.native.engine import Flaw, Flaws, object_check
+from scanners.native.pod_security.namespaces import ENFORCE
+from scanners.native.pod_security.standards import Level
 
-ENFORCE = "pod-security.kubernetes.io/enforce"
-LEVELS = frozenset({"baseline", "restricted"})
+LEVELS = frozenset({Level.BASELINE, Level.RESTRICTED})
 """Of the Pod Security Standards, those that refuse something."""
 SECCOMP = ("allowedProfileNames", "defaultProfileName")
 SECCOMP_PREFIX = "seccomp.security.alpha.kubernetes.io/"
@@ -25,7 +26,8 @@ def policy_enforcement_missing(resource: Resource) -> Flaws:
     """The namespace's label; a default that the API server sets for all of them stands in no manifest."""
     level = mapping(dig(dict(resource.value), "metadata", "labels")).get(ENFORCE)
     if text(level) not in LEVELS:
-        told = "enforces no level of pod security" if level is None else "enforces a level that refuses nothing"
+        is_open = level == Level.PRIVILEGED
+        told = "enforces a level that refuses nothing" if is_open else "enforces no level of pod security"
         yield Flaw(("metadata", "labels", ENFORCE), told)
 
 

@@ -12,8 +12,9 @@ HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
 
 @container_check("readiness-probe")
 def readiness_probe(container: ContainerView) -> Flaws:
-    """A probe without a handler is none."""
-    return _missing(container, "readinessProbe", "has no readiness probe")
+    """A probe without a handler is none. A bare pod that no Service selects serves nobody who could wait."""
+    if not container.pod.is_passed_by:
+        yield from _missing(container, "readinessProbe", "has no readiness probe")
 
 
 @container_check("liveness-probe")

@@ -18,7 +18,7 @@ def cpu_limits(container: ContainerView) -> Flaws:
 
 @container_check("cpu-requests")
 def cpu_requests(container: ContainerView) -> Flaws:
-    """A limit without a request is a request as well (Kubernetes defaults it)."""
+    """By the manifest: where it states a limit alone, Kubernetes reserves all of it."""
     return _missing(container, "requests", "cpu", "has no CPU request")
 
 
@@ -30,7 +30,7 @@ def memory_limits(container: ContainerView) -> Flaws:
 
 @container_check("memory-requests")
 def memory_requests(container: ContainerView) -> Flaws:
-    """A limit without a request is a request as well (Kubernetes defaults it)."""
+    """By the manifest: where it states a limit alone, Kubernetes reserves all of it."""
     return _missing(container, "requests", "memory", "has no memory request")
 
 
@@ -38,7 +38,7 @@ def memory_requests(container: ContainerView) -> Flaws:
 def ephemeral_storage_resources(container: ContainerView) -> Flaws:
     """Both, as the scheduler and the kubelet need them; a pod has no such limit of its own."""
     for kind, message in (("requests", "request"), ("limits", "limit")):
-        if not _is_stated(container.value.get("resources"), kind, "ephemeral-storage"):
+        if not _is_quantity(dig(container.value.get("resources"), kind, "ephemeral-storage")):
             path = container.at("resources", kind, "ephemeral-storage")
             yield Flaw(path, f"has no {message} for ephemeral storage")
 
@@ -46,14 +46,10 @@ def ephemeral_storage_resources(container: ContainerView) -> Flaws:
 def _missing(container: ContainerView, kind: str, name: str, message: str) -> Iterator[Flaw]:
     """A quantity that neither the container nor its pod states."""
     own, pod = container.value.get("resources"), container.pod.spec.get("resources")
-    if not _is_stated(own, kind, name) and not _is_stated(pod, kind, name):
-        yield Flaw(container.at("resources", kind, name), message)
-
-
-def _is_stated(resources: Json, kind: str, name: str) -> bool:
-    if _is_quantity(dig(resources, kind, name)):
-        return True
-    return kind == "requests" and _is_quantity(dig(resources, "limits", name))
+    if not _is_quantity(dig(own, kind, name)) and not _is_quantity(dig(pod, kind, name)):
+        is_limited = kind == "requests" and _is_quantity(dig(own, "limits", name))
+        told = f"{message} of its own: Kubernetes reserves the whole limit" if is_limited else message
+        yield Flaw(container.at("resources", kind, name), told)
 
 
 def _is_quantity(value: Json) -> bool:

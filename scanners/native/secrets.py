@@ -10,11 +10,21 @@ from scanners.native.engine import ContainerView, Flaw, Flaws, container_check
 PASSWORD_NAME = re.compile(r"(?:passw(?:or)?d|passphrase|(?:^|[_\-.])(?:pass|pwd))[_\-.]?\d{0,3}$", re.IGNORECASE)
 NAME = re.compile(
     r"(?:secret|(?:^|[_\-.]|(?-i:(?<=[a-z])(?=[A-Z])))(?:token|credentials?|auth|erlang_cookie)"
-    r"|(?:api|access|private|secret|signing|encryption|master|storage|account|batch)[_\-.]?key(?:[_\-.](?:base|content))?)"
+    r"|(?:api|access|private|secret|signing|encryption|master|storage|account|batch)[_\-.]?key(?:[_\-.](?:base|content))?"
+    r"|(?:^|[_\-.])key[_\-.](?:content|material))"
     r"[_\-.]?\d{0,3}$",
     re.IGNORECASE,
 )
 """The end of a name says what it holds: PASSWORD_FILE, SECRET_NAME and TOKEN_URL hold something else."""
+OF_SECRET = re.compile(r"(?:[A-Z0-9]+_)*SECRETS?((?:_[A-Z0-9]+)+)")
+"""A variable that is called after a secret: ``SECRET_SALT``."""
+ABOUT_SECRETS = re.compile(
+    r"_(?:ACCOUNT|API|ARN|AUTH|BACKEND|BUCKET|CLASS|COUNT|DIR|DIRECTORY|DRIVER|ENABLED?|ENDPOINT|ENGINE|FIELD|FILES?"
+    r"|FOLDER|FORMAT|GROUP|HOST|ID|INTERVAL|KIND|LABELS?|LENGTH|LIST|LOCATION|MANAGER|MODE|MOUNT|NAMES?|NAMESPACES?|NS"
+    r"|OPERATOR|PATHS?|POLICY|PORT|PREFIX|PROJECT|PROVIDER|REF|REFRESH|REGION|RESOURCE|ROLE|ROTATION|SCOPE|SELECTOR"
+    r"|SERVICE|SIZE|SOURCE|STORE|SUFFIX|SYNC|TEMPLATE|TIMEOUT|TTL|TYPE|URI|URL|VERSION|VOLUME|WATCH)(?:_|$)"
+)
+"""Words behind it that say where or what it is, and that the value is not it."""
 SHAPES = re.compile(
     r"-BEGIN [A-Z ]*PRIVATE KEY|\bA(?:KI|SI)A[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
     r"|\bgithub_pat_\w{22}|\bglpat-[0-9A-Za-z_-]{20}"
@@ -30,6 +40,8 @@ PLACEHOLDER = re.compile(
 )
 """A path begins with a word in lower case: base64 may begin with a slash, too."""
 SHORT_NUMBER = re.compile(r"\d{1,5}$", re.ASCII)
+LONGEST_NAME = 200
+"""Characters of a name that may be one after a secret."""
 MOST = 20_000
 """Characters of a value that are looked at."""
 
@@ -48,7 +60,15 @@ def is_secret(name: str, value: str) -> bool:
     """By the name; a short number is a time or a count, unless the name is a password's."""
     if PLACEHOLDER.match(value):
         return False
-    return bool(PASSWORD_NAME.search(name) or (NAME.search(name) and not SHORT_NUMBER.match(value)))
+    return bool(PASSWORD_NAME.search(name)) or (calls_secret(name) and not SHORT_NUMBER.match(value))
+
+
+def calls_secret(name: str) -> bool:
+    """Whether a variable is called as secrets are, passwords included."""
+    if PASSWORD_NAME.search(name) or NAME.search(name):
+        return True
+    found = OF_SECRET.fullmatch(name) if len(name) <= LONGEST_NAME else None
+    return found is not None and not ABOUT_SECRETS.search(found[1])
 
 
 @container_check("duplicate-env-var", fields=("env",))

@@ -47,10 +47,11 @@ class Templates:
         templates = cls()
         for resource in neighbours:
             for labels in _labels(resource):
-                templates._add(Template(resource=resource, labels=labels))
+                templates.add(Template(resource=resource, labels=labels))
         return templates
 
-    def _add(self, template: Template) -> None:
+    def add(self, template: Template) -> None:
+        """Write one down under its places and labels."""
         number = len(self.every)
         self.every.append(template)
         for place in places_of(template.resource.ref.namespace):
@@ -133,6 +134,8 @@ def _labels(resource: Resource) -> Iterator[Mapping[str, Json]]:
         template = dig(dict(resource.value), "spec", "template")
         if isinstance(template, dict):
             yield mapping(dig(template, "metadata", "labels"))
+        elif template is None:  # a part of one, such as a patch: its pods carry at least what it selects them by
+            yield mapping(dig(dict(resource.value), "spec", "selector", "matchLabels"))
 
 
 def _autoscalers(neighbours: Neighbours) -> Mapping[tuple[str, str, str], Autoscaler]:

@@ -20,6 +20,10 @@ PLAIN_SELECTORS = frozenset({"DeploymentConfig", "ReplicationController"})
 DEFAULTED = frozenset({"apps/v1beta1", "extensions/v1beta1"})
 """Old versions that took a missing selector from the template as well."""
 CRON_JOB = ("batch/CronJob",)
+FEW: Mapping[int | None, str] = {
+    1: "runs a single replica",
+    2: "runs two replicas: while one is replaced, the other must not fail",
+}
 JOBS = frozenset({"CronJob", "Job"})
 MAY_RESTART = frozenset({"Never", "OnFailure"})
 
@@ -40,10 +44,12 @@ def restart_policy(pod: PodView) -> Flaws:
 
 @survey("deployment-replicas", kinds=DEPLOYMENTS)
 def deployment_replicas(resource: Resource, neighbours: Neighbours) -> Verdicts:
-    """One by word or by default, and no autoscaler in the scope that adds more; 0 is switched off."""
+    """By word or by default, and no autoscaler in the scope that decides; 0 is switched off."""
     stated = dig(dict(resource.value), "spec", "replicas")
-    alone = (stated is None or whole(stated) == 1) and autoscaler_of(resource, neighbours) is None
-    return {"deployment-replicas": [Flaw(("spec", "replicas"), "runs a single replica")] if alone else []}
+    number = 1 if stated is None else whole(stated)
+    if number not in FEW or autoscaler_of(resource, neighbours) is not None:
+        return {"deployment-replicas": ()}
+    return {"deployment-replicas": (Flaw(("spec", "replicas"), FEW[number]),)}
 
 
 @object_check("rolling-update", kinds=DEPLOYMENTS)

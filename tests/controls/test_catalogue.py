@@ -228,7 +228,7 @@ def test_only_controls_of_workloads_look_at_pods_or_containers() -> None:
 def test_what_applies_to_no_kind_is_said_by_scanners_of_nodes_only() -> None:
     nowhere = [control for control in CONTROLS if not control["applies"]["kinds"]]
     assert {scanner for control in nowhere for scanner in control["rules"]} == {"trivy"}
-    assert sum(len(control["rules"]["trivy"]) for control in nowhere) == 45
+    assert sum(len(control["rules"]["trivy"]) for control in nowhere) == 31
 
 
 def test_no_control_asks_ephemeral_containers_for_what_kubernetes_refuses_there() -> None:

@@ -197,6 +197,15 @@ def test_a_second_volume_is_a_second_result_that_scores_once() -> None:
     assert audit.score == Score(earned=0, possible=4)
 
 
+def test_what_a_finding_is_about_tells_flaws_of_one_field_apart_wherever_they_stand() -> None:
+    def prints(*rows: tuple[int, str]) -> set[str]:
+        found = [finding("host-path", field=(*VOLUMES, place, "hostPath"), about=(name,)) for place, name in rows]
+        return {result.fingerprint for result in judge(scan("native", {WEB: opinion(*found)})).results}
+
+    assert len(prints((0, "read"), (0, "write"))) == 2
+    assert prints((0, "read")) == prints((1, "read")) == prints((0, "read"), (1, "read"))
+
+
 def test_a_plain_field_and_a_list_item_are_two_results_of_one_control() -> None:
     context = ("spec", "template", "spec", "securityContext")
     plain, item = (finding("host-path", field=path) for path in ((*context, "fsGroup"), (*VOLUMES, 0, "hostPath")))

@@ -99,7 +99,7 @@ def test_no_level_has_more_than_ten_new_ones_come_first_and_the_rest_is_counted(
     assert Counter(each.name for each in got) == {"error": 10, "warning": 6, "notice": 10}
     assert all(each.properties["title"].startswith("New: ") for each in got[1:-1])
     assert got[-1].data == (
-        "Not shown here: 5 more findings, 30 unchanged findings. See the summary of this run, or audit.json."
+        "Not shown here: 6 more findings, 30 unchanged findings. See the summary of this run, or audit.json."
     )
 
 

@@ -83,6 +83,11 @@ OBJECTS = (
     thing("CronJob", "batch/v1", {"startingDeadlineSeconds": 9, "jobTemplate": {"spec": {"template": POD}}}),
     thing("LimitRange", "v1", {"limits": [{"type": "Container", "min": {"cpu": 1}}]}),
     thing("ResourceQuota", "v1", {"hard": {"cpu": 1}, "scopes": ["BestEffort"], "scopeSelector": {"a": 1}}),
+    thing(
+        "ServiceMonitor",
+        "monitoring.coreos.com/v1",
+        {"selector": SELECTOR, "namespaceSelector": {"any": False, "matchNames": ["shop"]}},
+    ),
     SERVICE,
     BUDGET,
     AUTOSCALER,
@@ -130,7 +135,7 @@ def test_what_points_out_of_a_scope_that_holds_nothing_of_the_sort_gets_no_verdi
 
 def test_an_object_passes_where_it_was_looked_at_and_nothing_was_wrong() -> None:
     for control, about in (
-        ("deployment-replicas", workload()),
+        ("deployment-replicas", workload(replicas=3)),
         ("hpa-static-replicas", workload()),
         ("pdb-blocks-eviction", BUDGET),
         ("pdb-exceeds-hpa", workload()),
