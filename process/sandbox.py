@@ -157,7 +157,7 @@ class Sandbox:
             home=home,
             limits=limits,
             environment={name: value for name, value in {**told(home), **environment}.items() if value is not None},
-            is_full=lambda: self._free(self.root) < RESERVE // 2,
+            is_full=self._is_full,
         )
 
     @contextmanager
@@ -209,6 +209,13 @@ class Sandbox:
                 f"Only {free >> 20} MiB are free in {self.root.parent}, where copies for the scanners are written.",
                 f"Free at least {RESERVE >> 20} MiB there, or set TMPDIR to a folder that has them.",
             )
+
+    def _is_full(self) -> bool:
+        """Whether children have filled the disk; once the folder is gone, they are told so by their end."""
+        try:
+            return self._free(self.root) < RESERVE // 2
+        except FileNotFoundError:
+            return False
 
     def _refuse_when_stopped(self) -> None:
         if self.stopped:
