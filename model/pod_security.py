@@ -22,3 +22,17 @@ BASELINE_CAPABILITIES = frozenset(
 """What baseline lets a container add, spelt exactly so."""
 RESTRICTED_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 """What restricted lets a container add."""
+RESTRICTED_VOLUMES = frozenset(
+    {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "image",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }
+)
+"""What restricted lets a pod mount (``check_restrictedVolumes``); ``image`` as of Kubernetes 1.33."""

@@ -5,13 +5,12 @@ Nothing of it is repeated in an error: the fork has written every byte.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from pathlib import Path
 from typing import Final
 
 from controls.catalogue import Catalogue
+from manifests.files import NotReadError, read_file
 from model.audit import Audit, ResultStatus
 from model.errors import UsageError
 from reporting import audit_json
@@ -50,22 +49,11 @@ def findings(audit: Audit) -> str:
 
 
 def _text(file: Path) -> str:
-    """Of a regular file of bounded size: no link, and nothing that never ends."""
+    """Of a regular file of bounded size. Raises UsageError."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise UsageError(f"the {FILE} of the run cannot be opened: {error.strerror}", REMEDY) from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UsageError(f"the {FILE} of the run is no regular file", REMEDY)
-        with os.fdopen(descriptor, "rb", closefd=False) as opened:
-            data = opened.read(LARGEST + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > LARGEST:
-        raise UsageError(f"the {FILE} of the run is larger than {LARGEST // 1_000_000} MB", REMEDY)
-    try:
-        return data.decode("utf-8")
+        return read_file(file, LARGEST).decode("utf-8")
+    except NotReadError as error:
+        raise UsageError(f"the {FILE} of the run cannot be read: {error.reason}", REMEDY) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"the {FILE} of the run is no text", REMEDY) from error
 

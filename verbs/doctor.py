@@ -18,7 +18,7 @@ from settings import DoctorSettings
 from toolbox import Toolbox
 from verbs.console import write_report
 from verbs.doctor_containers import contained, enclosed, shown
-from verbs.examination import Examination, Health, broken
+from verbs.health import Examination, Health, broken
 from verbs.sandboxes import open_sandbox
 
 OLDEST_PYTHON = (3, 11)

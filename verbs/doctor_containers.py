@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model.errors import EnvironmentBrokenError
 from process import End, Finished, Limits, Sandbox
-from verbs.examination import Examination, Health, broken
+from verbs.health import Examination, Health, broken
 
 MEBIBYTES = 256
 BRIEF = Limits(seconds=10, memory=MEBIBYTES << 20)

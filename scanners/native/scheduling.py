@@ -8,7 +8,7 @@ from model.selectors import selects
 from model.values import Json, dig, mapping, sequence, text
 from scanners.native.engine import Flaw, Flaws, PodView, pod_check
 from scanners.native.numbers import whole
-from scanners.native.selection import REPLICATED, has_one_replica
+from scanners.native.selection import LABELLED_LATER, REPLICATED, has_one_replica
 
 APART = frozenset(
     {
@@ -22,20 +22,6 @@ APART = frozenset(
 """Who is kept apart by one of them is on several nodes."""
 NEED_DISTANCE = frozenset({"Deployment", "DeploymentConfig", "StatefulSet"})
 MANNERS = ("DoNotSchedule", "ScheduleAnyway")
-LABELLED_LATER = frozenset(
-    {
-        "apps.kubernetes.io/pod-index",
-        "batch.kubernetes.io/controller-uid",
-        "batch.kubernetes.io/job-completion-index",
-        "batch.kubernetes.io/job-name",
-        "controller-revision-hash",
-        "controller-uid",
-        "job-name",
-        "pod-template-hash",
-        "statefulset.kubernetes.io/pod-name",
-    }
-)
-"""Labels that Kubernetes gives to pods itself."""
 OUR_GROUPS = frozenset({"", "apps", "apps.openshift.io", "batch", "extensions"})
 """Whose pods have the labels of their template; the operator of a custom resource may add some."""
 

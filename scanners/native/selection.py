@@ -18,6 +18,20 @@ REPLICATED = frozenset({"Deployment", "DeploymentConfig", "ReplicaSet", "Replica
 """Kinds that say in ``spec.replicas`` how many pods they want; 1 where they say nothing."""
 ANYWHERE = "*"
 """No namespace is called so."""
+LABELLED_LATER = frozenset(
+    {
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-completion-index",
+        "batch.kubernetes.io/job-name",
+        "controller-revision-hash",
+        "controller-uid",
+        "job-name",
+        "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name",
+    }
+)
+"""Labels that Kubernetes gives to pods itself."""
 TEMPLATED = REPLICATED | {"DaemonSet", "Job"}
 """Kinds whose ``spec.template`` is one of pods, even where it is not complete."""
 

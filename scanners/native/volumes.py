@@ -6,23 +6,10 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
+from model.pod_security import RESTRICTED_VOLUMES
 from model.values import Json, mapping, sequence, text
 from scanners.native.engine import ContainerView, Flaw, Flaws, PodView, Surroundings, container_check, pod_check
 
-RESTRICTED_TYPES = frozenset(
-    [
-        "configMap",
-        "csi",
-        "downwardAPI",
-        "emptyDir",
-        "ephemeral",
-        "image",
-        "persistentVolumeClaim",
-        "projected",
-        "secret",
-    ]
-)
-"""PSS restricted, ``check_restrictedVolumes``; ``image`` as of Kubernetes 1.33."""
 WINDOWS_DRIVE = re.compile(r"[A-Za-z]:(?=[\\/]|$)")
 SENSITIVE = (
     "/",
@@ -162,7 +149,7 @@ def restricted_volume_types(pod: PodView) -> Flaws:
     for position, volume in enumerate(sequence(pod.spec.get("volumes"))):
         kinds = sorted(key for key, value in mapping(volume).items() if key != "name" and value is not None)
         for kind in kinds:
-            if kind not in RESTRICTED_TYPES:
+            if kind not in RESTRICTED_VOLUMES:
                 yield Flaw(pod.at("volumes", position, kind), f"mounts a volume of type {kind[:40]}")
 
 

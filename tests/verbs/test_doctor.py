@@ -15,7 +15,7 @@ from process import DEAD_PROXY, NOBODY, PROXIES, RESERVE, End, Finished, Limits,
 from toolbox import Toolbox
 from verbs import doctor
 from verbs.doctor import diagnose, examine, exit_code, render
-from verbs.examination import Examination, Health
+from verbs.health import Examination, Health
 
 ROOT = os.geteuid() == 0
 

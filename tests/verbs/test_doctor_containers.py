@@ -6,7 +6,7 @@ import pytest
 
 from process import End, Finished
 from verbs import doctor_containers
-from verbs.examination import Examination, Health
+from verbs.health import Examination, Health
 
 LIMITS = "".join(f"Max {name}   1   1   units\n" for name in doctor_containers.HELD)
 COUNTED = {"memory": "268435456\n", "processes": "1024\n"}

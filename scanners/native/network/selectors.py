@@ -8,23 +8,9 @@ from typing import TypeAlias
 
 from model.values import Json, mapping, sequence, text
 from scanners.native.network.truth import UNKNOWN, Label, Lookup, Truth, every, word
+from scanners.native.selection import LABELLED_LATER
 
-AUTOMATIC = frozenset(
-    {
-        "apps.kubernetes.io/pod-index",
-        "batch.kubernetes.io/controller-uid",
-        "batch.kubernetes.io/job-completion-index",
-        "batch.kubernetes.io/job-name",
-        "controller-revision-hash",
-        "controller-uid",
-        "deployment",
-        "deploymentconfig",
-        "job-name",
-        "pod-template-generation",
-        "pod-template-hash",
-        "statefulset.kubernetes.io/pod-name",
-    }
-)
+AUTOMATIC = LABELLED_LATER | {"deployment", "deploymentconfig", "pod-template-generation"}
 """Labels that the controllers of Kubernetes and OpenShift give to pods: no template shows them."""
 
 Question: TypeAlias = Callable[[Lookup], Truth]

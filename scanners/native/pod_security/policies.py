@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from model.pod_security import BASELINE_CAPABILITIES, RESTRICTED_CAPABILITIES
+from model.pod_security import BASELINE_CAPABILITIES, RESTRICTED_CAPABILITIES, RESTRICTED_VOLUMES
 from model.resource import Resource
 from model.values import Json, dig, mapping, sequence, text
 from scanners.native.pod_security.namespaces import ENFORCE, PREFIX
-from scanners.native.pod_security.standards import OPEN_VOLUMES, SELINUX_TYPES, Level
+from scanners.native.pod_security.standards import SELINUX_TYPES, Level
 
 KIND: Final = "PodSecurityPolicy"
 SECCOMP = "seccomp.security.alpha.kubernetes.io/allowedProfileNames"
@@ -64,7 +64,7 @@ def _beyond_restricted(policy: Resource) -> Iterator[str]:
     yield from _adding(spec, RESTRICTED_CAPABILITIES)
     if "ALL" not in _names(spec, "requiredDropCapabilities"):
         yield "requiredDropCapabilities"
-    if set(_names(spec, "volumes")) - OPEN_VOLUMES:
+    if set(_names(spec, "volumes")) - RESTRICTED_VOLUMES:
         yield "volumes"
     if dig(spec.get("runAsUser"), "rule") != "MustRunAsNonRoot":
         yield "runAsUser"

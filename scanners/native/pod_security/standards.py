@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
-from model.pod_security import BASELINE_CAPABILITIES, RESTRICTED_CAPABILITIES
+from model.pod_security import BASELINE_CAPABILITIES, RESTRICTED_CAPABILITIES, RESTRICTED_VOLUMES
 from model.resource import Pod
 from model.values import Json, dig, mapping, sequence, text
 
@@ -52,19 +52,6 @@ SELINUX_TYPES: Mapping[int, frozenset[str]] = {
 """Allowed ones by the minor version that added them."""
 USER_NAMESPACES = 35
 """The first minor version that lets a pod with ``hostUsers: false`` do more."""
-OPEN_VOLUMES = frozenset(
-    {
-        "configMap",
-        "csi",
-        "downwardAPI",
-        "emptyDir",
-        "ephemeral",
-        "image",
-        "persistentVolumeClaim",
-        "projected",
-        "secret",
-    }
-)
 CLOSED_VOLUMES = frozenset(
     {
         "awsElasticBlockStore",
@@ -300,7 +287,7 @@ def _is_root(pod: Pod) -> bool:
 def _restricted_volumes(pod: Pod) -> bool:
     for volume in sequence(pod.spec.get("volumes")):
         sources = {key for key, value in mapping(volume).items() if value is not None}
-        if sources.isdisjoint(OPEN_VOLUMES) and not sources.isdisjoint(CLOSED_VOLUMES):
+        if sources.isdisjoint(RESTRICTED_VOLUMES) and not sources.isdisjoint(CLOSED_VOLUMES):
             return True
     return False
 
